@@ -1,0 +1,1 @@
+//! Clearway: a sub-domain reverse proxy for a self-hosted ClearML Server.
