@@ -1,0 +1,1 @@
+//! One client transport, from first byte to close.

@@ -1,0 +1,52 @@
+//! What is known about a connection before its first request.
+
+use super::addr::PeerAddr;
+use std::net::SocketAddr;
+
+/// The listener a connection came in through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListenerKind {
+    /// TLS: requests are forwarded.
+    Https,
+    /// Plain: requests are led to https.
+    Http,
+}
+
+impl ListenerKind {
+    /// `https` or `http`: the listener's name and the scheme spoken on it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Https => "https",
+            Self::Http => "http",
+        }
+    }
+}
+
+/// One client connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectionFacts {
+    /// Number of the connection, unique in this process.
+    pub id: u64,
+    /// The client's end.
+    pub peer: PeerAddr,
+    /// Our end.
+    pub local: SocketAddr,
+    /// Where it came in.
+    pub listener: ListenerKind,
+    /// The negotiated TLS, on the https listener.
+    pub tls: Option<TlsFacts>,
+}
+
+/// What the TLS handshake settled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFacts {
+    /// `TLSv1.2` or `TLSv1.3`.
+    pub version: &'static str,
+    /// The name the client asked for. Requests are never routed by it.
+    pub server_name: Option<Box<str>>,
+    /// Whether HTTP/2 was agreed on.
+    pub http2: bool,
+    /// Whether an earlier handshake was resumed.
+    pub resumed: bool,
+}

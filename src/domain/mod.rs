@@ -1,0 +1,15 @@
+//! Rules without I/O, and the words everything else is said in.
+//!
+//! Nothing here reads a clock, a file, a socket or the environment: time and text come in as arguments, so
+//! every rule is tested by tables and properties. The files are this folder's face.
+
+pub mod addr;
+pub mod facts;
+pub mod fault;
+pub mod forwarded;
+pub mod framing;
+pub mod hop_by_hop;
+pub mod names;
+pub mod route;
+pub mod settings;
+pub mod units;

@@ -1,0 +1,1 @@
+//! One request, from checked head to last body byte.

@@ -1,0 +1,75 @@
+//! The only reader of time.
+
+use std::time::{Duration, Instant, SystemTime};
+
+/// The monotonic clock.
+#[must_use]
+#[allow(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+pub fn now() -> Instant {
+    Instant::now()
+}
+
+/// The wall clock, for log lines and certificate dates.
+#[must_use]
+#[allow(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+pub fn wall() -> SystemTime {
+    SystemTime::now()
+}
+
+/// The instant by which a whole operation must end; handed down so that its parts share one limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Deadline(Instant);
+
+impl Deadline {
+    /// `wait` from now.
+    #[must_use]
+    pub fn after(wait: Duration) -> Self {
+        Self(now() + wait)
+    }
+
+    /// At `instant`.
+    #[must_use]
+    pub const fn at(instant: Instant) -> Self {
+        Self(instant)
+    }
+
+    /// The instant itself.
+    #[must_use]
+    pub const fn instant(self) -> Instant {
+        self.0
+    }
+
+    /// What is left; zero once it has passed.
+    #[must_use]
+    pub fn left(self) -> Duration {
+        self.0.saturating_duration_since(now())
+    }
+
+    /// Whether it has passed.
+    #[must_use]
+    pub fn passed(self) -> bool {
+        self.left().is_zero()
+    }
+
+    /// The earlier of this and `wait` from now.
+    #[must_use]
+    pub fn or_after(self, wait: Duration) -> Self {
+        self.min(Self::after(wait))
+    }
+
+    /// Waits until it has passed.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost when dropped.
+    pub async fn wait(self) {
+        tokio::time::sleep_until(self.0.into()).await;
+    }
+
+    /// Runs `work` until the deadline; `None` when it passed first and `work` was dropped.
+    ///
+    /// # Cancel safety
+    /// As `work`.
+    pub async fn bound<F: Future>(self, work: F) -> Option<F::Output> {
+        tokio::time::timeout_at(self.0.into(), work).await.ok()
+    }
+}

@@ -1,0 +1,31 @@
+//! Operating-system signals as events.
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// SIGTERM and SIGINT.
+#[derive(Debug)]
+pub struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+/// Starts to listen for stop signals; from here on they no longer end the process by themselves.
+///
+/// # Errors
+/// The operating system's.
+pub fn stop_signals() -> std::io::Result<StopSignals> {
+    Ok(StopSignals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+}
+
+impl StopSignals {
+    /// Waits for the next one and names it.
+    ///
+    /// # Cancel safety
+    /// No signal is lost when dropped.
+    pub async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}

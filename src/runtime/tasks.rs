@@ -1,0 +1,103 @@
+//! The only place that starts a task: each has a name, is counted, and is waited for when the process drains.
+//!
+//! Limits: none of its own; what starts tasks bounds them (connections, streams, tunnels).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::sync::Notify;
+
+/// The tasks of one worker; cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Tasks(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    live: AtomicUsize,
+    panicked: AtomicUsize,
+    ended: Notify,
+}
+
+/// How many tasks there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TaskCount {
+    /// Running or waiting.
+    pub live: usize,
+    /// Ended by a panic since the start.
+    pub panicked: usize,
+}
+
+/// Counts a task down, however it ends.
+struct Running {
+    tasks: Tasks,
+    name: &'static str,
+}
+
+impl Tasks {
+    /// No task yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Starts `work` on the current worker. A panic inside ends this task alone, is counted and logged.
+    #[allow(clippy::disallowed_methods, reason = "the one place that spawns tasks")]
+    pub fn spawn(&self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
+        self.0.live.fetch_add(1, Ordering::Relaxed);
+        let running = Running { tasks: self.clone(), name };
+        drop(tokio::spawn(async move {
+            let _running = running;
+            work.await;
+        }));
+    }
+
+    /// The count now.
+    #[must_use]
+    pub fn count(&self) -> TaskCount {
+        TaskCount { live: self.0.live.load(Ordering::Acquire), panicked: self.0.panicked.load(Ordering::Relaxed) }
+    }
+
+    /// Waits until no task is left.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost when dropped.
+    pub async fn drained(&self) {
+        loop {
+            let ended = self.0.ended.notified();
+            if self.count().live == 0 {
+                return;
+            }
+            ended.await;
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.tasks.0.panicked.fetch_add(1, Ordering::Relaxed);
+            tracing::error!(task = self.name, "a task panicked; only its own connection is lost");
+        }
+        if self.tasks.0.live.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.tasks.0.ended.notify_waiters();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn drained_waits_for_the_last_task_and_survives_a_panic() {
+        let tasks = Tasks::new();
+        let (send, receive) = tokio::sync::oneshot::channel::<()>();
+        tasks.spawn("waits", async move {
+            let _ = receive.await;
+        });
+        tasks.spawn("panics", async { panic!("on purpose") });
+        assert_eq!(tasks.count().live, 2);
+        send.send(()).unwrap();
+        tasks.drained().await;
+        assert_eq!(tasks.count(), TaskCount { live: 0, panicked: 1 });
+    }
+}

@@ -1,0 +1,1 @@
+//! Embedded stand-ins for ClearML's three services.

@@ -1,0 +1,1 @@
+//! What operators see: events, one access record per request, counters.
