@@ -43,7 +43,7 @@ impl<T: Zeroize> Drop for Secret<T> {
     }
 }
 
-/// How a word of `RULES` must stand in a parameter's name.
+/// How a word must stand in a parameter's name for its value to be hidden.
 #[derive(Clone, Copy)]
 enum Place {
     /// Anywhere.
@@ -54,35 +54,38 @@ enum Place {
     End,
 }
 
-/// Parameters whose values are hidden; names are compared in lower case, percent-decoded.
+use Place::{Anywhere, End, Word};
+
+/// The words that hide a value, by their first letter; names are compared in lower case, percent-decoded.
 ///
-/// Signed storage URLs are meant by `signature`, `credential`, `token`, `sig` and `accesskey`.
-const RULES: &[(Place, &[u8])] = &[
-    (Place::Anywhere, b"token"),
-    (Place::Anywhere, b"secret"),
-    (Place::Anywhere, b"passw"),
-    (Place::Anywhere, b"passphrase"),
-    (Place::Anywhere, b"signature"),
-    (Place::Anywhere, b"credential"),
-    (Place::Anywhere, b"authorization"),
-    (Place::Anywhere, b"accesskey"),
-    (Place::Anywhere, b"apikey"),
-    (Place::Anywhere, b"cookie"),
-    (Place::Anywhere, b"sessionid"),
-    (Place::Anywhere, b"jwt"),
-    (Place::End, b"key"),
-    (Place::End, b"auth"),
-    (Place::Word, b"key"),
-    (Place::Word, b"auth"),
-    (Place::Word, b"oauth"),
-    (Place::Word, b"sig"),
-    (Place::Word, b"pass"),
-    (Place::Word, b"pwd"),
-    (Place::Word, b"code"),
-    (Place::Word, b"otp"),
-    (Place::Word, b"sid"),
-    (Place::Word, b"session"),
-];
+/// Signed storage URLs are meant by `signature`, `credential`, `token`, `sig` and `accesskey`; `code` is what sign-in
+/// pages are called back with. By letter, because every parameter of every logged request is looked up here.
+const fn words(first: u8) -> &'static [(Place, &'static [u8])] {
+    match first {
+        b'a' => &[
+            (Anywhere, b"authorization"),
+            (Anywhere, b"accesskey"),
+            (Anywhere, b"apikey"),
+            (Word, b"auth"),
+            (End, b"auth"),
+        ],
+        b'c' => &[(Anywhere, b"credential"), (Anywhere, b"cookie"), (Word, b"code")],
+        b'j' => &[(Anywhere, b"jwt")],
+        b'k' => &[(Word, b"key"), (End, b"key")],
+        b'o' => &[(Word, b"oauth"), (Word, b"otp")],
+        b'p' => &[(Anywhere, b"passw"), (Anywhere, b"passphrase"), (Word, b"pass"), (Word, b"pwd")],
+        b's' => &[
+            (Anywhere, b"secret"),
+            (Anywhere, b"signature"),
+            (Anywhere, b"sessionid"),
+            (Word, b"session"),
+            (Word, b"sig"),
+            (Word, b"sid"),
+        ],
+        b't' => &[(Anywhere, b"token")],
+        _ => &[],
+    }
+}
 
 /// Longer names are hidden unread: no honest parameter has one, and the comparison needs no allocation.
 const NAME_BYTES_MAX: usize = 128;
@@ -98,26 +101,28 @@ pub fn redact_query(path_and_query: &str) -> Cow<'_, str> {
     if text == path_and_query { Cow::Borrowed(path_and_query) } else { Cow::Owned(text) }
 }
 
-/// Gives `emit` the pieces of `path_and_query` in order, `***` in place of each hidden value. Allocates nothing.
+/// Gives `emit` the pieces of `path_and_query` in order, `***` in place of each hidden value. Allocates nothing; what
+/// hides nothing is one piece.
 pub(super) fn redacted<'a>(path_and_query: &'a str, mut emit: impl FnMut(&'a str)) {
-    let Some(question) = path_and_query.find('?') else {
+    let bytes = path_and_query.as_bytes();
+    let Some(question) = memchr::memchr(b'?', bytes) else {
         return emit(path_and_query);
     };
-    let (path, query) = path_and_query.split_at(question + 1);
-    emit(path);
-    for parameter in query.split_inclusive(['&', ';']) {
-        let end = parameter.trim_end_matches(['&', ';']).len();
-        let (pair, separator) = parameter.split_at(end);
-        match pair.split_once('=') {
-            Some((name, value)) if !value.is_empty() && is_secret(name, value) => {
-                emit(name);
-                emit("=");
-                emit(HIDDEN);
-                emit(separator);
-            }
-            _ => emit(parameter),
+    let part = |from: usize, to: usize| path_and_query.get(from..to).unwrap_or_default();
+    let (mut kept, mut start) = (0, question + 1);
+    while let Some(rest) = bytes.get(start..).filter(|rest| !rest.is_empty()) {
+        let end = memchr::memchr2(b'&', b';', rest).map_or(bytes.len(), |at| start + at);
+        if let Some((name, value)) = part(start, end).split_once('=')
+            && !value.is_empty()
+            && is_secret(name, value)
+        {
+            emit(part(kept, end - value.len()));
+            emit(HIDDEN);
+            kept = end;
         }
+        start = end + 1;
     }
+    emit(part(kept, bytes.len()));
 }
 
 /// The part of a `Host` field that may be logged, and whether user information stood before it.
@@ -130,26 +135,48 @@ pub(super) fn without_user(host: &[u8]) -> (bool, &[u8]) {
 
 fn is_secret(name: &str, value: &str) -> bool {
     // A URL inside a value carries its own parameters: `redirect=%2Fx%3Ftoken%3Dabc`.
-    names_secret(name) || (carries_parameters(value) && carries_word(value))
-}
-
-fn carries_parameters(value: &str) -> bool {
-    value.contains('=') || value.contains("%3D") || value.contains("%3d")
+    names_secret(name) || (carries_parameters(value.as_bytes()) && carries_word(value.as_bytes()))
 }
 
 fn names_secret(name: &str) -> bool {
     let mut decoded = [0_u8; NAME_BYTES_MAX];
     let Some(name) = decode(name.as_bytes(), &mut decoded) else { return true };
-    RULES.iter().any(|(place, word)| match place {
-        Place::Anywhere => memchr::memmem::find(name, word).is_some(),
-        Place::End => name.ends_with(word),
-        Place::Word => name.split(|byte| !byte.is_ascii_alphanumeric()).any(|part| part == *word),
+    let mut before = None;
+    for (at, first) in name.iter().enumerate() {
+        let rest = name.get(at..).unwrap_or_default();
+        for (place, word) in words(*first) {
+            let Some(after) = rest.strip_prefix(*word) else { continue };
+            let fits = match place {
+                Anywhere => true,
+                End => after.is_empty(),
+                Word => is_edge(before) && is_edge(after.first()),
+            };
+            if fits {
+                return true;
+            }
+        }
+        before = Some(first);
+    }
+    false
+}
+
+fn is_edge(neighbour: Option<&u8>) -> bool {
+    neighbour.is_none_or(|byte| !byte.is_ascii_alphanumeric())
+}
+
+fn carries_parameters(value: &[u8]) -> bool {
+    memchr::memchr2_iter(b'=', b'%', value).any(|at| {
+        let rest = value.get(at..).unwrap_or_default();
+        matches!(rest, [b'=', ..] | [b'%', b'3', b'd' | b'D', ..])
     })
 }
 
-/// Whether any word of `RULES` stands in `value`, which can be long: compared without decoding.
-fn carries_word(value: &str) -> bool {
-    RULES.iter().any(|(_, word)| value.as_bytes().windows(word.len()).any(|part| part.eq_ignore_ascii_case(word)))
+/// Whether any of the words stands in `value`, which can be long: compared without decoding.
+fn carries_word(value: &[u8]) -> bool {
+    (0..value.len()).filter_map(|at| value.get(at..)).any(|rest| {
+        let first = rest.first().map_or(0, u8::to_ascii_lowercase);
+        words(first).iter().any(|(_, word)| rest.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word)))
+    })
 }
 
 /// `name` percent-decoded and in lower case, inside `into`; `None` where it does not fit.
@@ -205,6 +232,7 @@ mod tests {
             ("/login?redirect=%2Fx%3Fpage%3D2", "/login?redirect=%2Fx%3Fpage%3D2"),
             ("/a?token=a?token=b", "/a?token=***"),
             ("/a?token=a=b", "/a?token=***"),
+            ("/a?x=1?token=abc&y=2", "/a?x=***&y=2"),
             ("/a?code=4%2F0A&state=x", "/a?code=***&state=x"),
         ] {
             assert_eq!(redact_query(given), logged, "{given}");

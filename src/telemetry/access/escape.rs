@@ -88,9 +88,20 @@ pub(super) fn number(out: &mut Vec<u8>, n: u64) {
     out.extend_from_slice(text.get(start..).unwrap_or_default());
 }
 
+fn small(out: &mut Vec<u8>, n: u8) {
+    if n >= 100 {
+        out.push(b'0' + n / 100);
+    }
+    if n >= 10 {
+        out.push(b'0' + n / 10 % 10);
+    }
+    out.push(b'0' + n % 10);
+}
+
 /// `n` below 1,000 in three digits.
 pub(super) fn digits(out: &mut Vec<u8>, n: u32) {
-    out.extend_from_slice(&[n / 100, n / 10, n].map(|n| b'0' + (n % 10) as u8));
+    let digit = |n: u32| b'0' + (n % 10) as u8;
+    out.extend_from_slice(&[digit(n / 100), digit(n / 10), digit(n)]);
 }
 
 /// `duration` in milliseconds, to the microsecond: `1.234`.
@@ -109,7 +120,7 @@ pub(super) fn ip(out: &mut Vec<u8>, ip: IpAddr) {
                 if index > 0 {
                     out.push(b'.');
                 }
-                number(out, u64::from(octet));
+                small(out, octet);
             }
         }
         // Writing to a Vec cannot fail.
