@@ -50,11 +50,7 @@ mod tests {
             (vec![], None, vec!["/opt/trains/config", "/opt/clearml/config"]),
             (vec![("CLEARML_CONFIG_DIR", "/a")], Some("CLEARML_CONFIG_DIR"), vec!["/a"]),
             (vec![("CLEARML_CONFIG_DIR", "/a:/b")], Some("CLEARML_CONFIG_DIR"), vec!["/a", "/b"]),
-            (
-                vec![("CLEARML_CONFIG_DIR", "/a"), ("TRAINS_CONFIG_DIR", "/b")],
-                Some("CLEARML_CONFIG_DIR"),
-                vec!["/a"],
-            ),
+            (vec![("CLEARML_CONFIG_DIR", "/a"), ("TRAINS_CONFIG_DIR", "/b")], Some("CLEARML_CONFIG_DIR"), vec!["/a"]),
             (vec![("CLEARML_CONFIG_DIR", ""), ("TRAINS_CONFIG_DIR", "/b")], Some("TRAINS_CONFIG_DIR"), vec!["/b"]),
             (
                 vec![("CLEARML_CONFIG_DIR", "~/c::$X/d"), ("HOME", "/h"), ("X", "/x")],

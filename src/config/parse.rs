@@ -130,7 +130,8 @@ impl Text<'_> {
             quoted ^= c == '"';
             c == '\n' || (!quoted && ends.contains(&c))
         });
-        let length = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default().trim_end().len();
+        let piece = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
+        let length = piece.split_once(" //").map_or(piece, |(before_comment, _)| before_comment).trim_end().len();
         let least = rest.chars().next().map_or(0, char::len_utf8);
         start..start + length.max(least)
     }
@@ -210,7 +211,8 @@ impl Text<'_> {
             return None;
         }
         let line = self.lines.get(token.line.saturating_sub(1)).copied().unwrap_or(start);
-        let word = self.source.text.get(line..start)?.rfind([' ', '\t', '[', '{', ',']).map_or(line, |at| line + at + 1);
+        let word =
+            self.source.text.get(line..start)?.rfind([' ', '\t', '[', '{', ',']).map_or(line, |at| line + at + 1);
         let problem = match token.kind {
             TokenKind::Colon => Problem::error(self.origin(self.until(word, &[' ', ',', ']', '}'])), "quote this URL"),
             _ => Problem::error(self.origin(self.until(start, &[' ', ',', ']', '}'])), "quote this text"),
@@ -241,7 +243,10 @@ impl Survey<'_> {
                 }
             }
             AstNode::Concat { nodes, .. } => {
-                nodes.iter().filter(|node| matches!(node, AstNode::Object { .. })).for_each(|node| self.object(node, path));
+                nodes
+                    .iter()
+                    .filter(|node| matches!(node, AstNode::Object { .. }))
+                    .for_each(|node| self.object(node, path));
             }
             _ => {}
         }

@@ -141,7 +141,9 @@ fn host_of(text: &str) -> &str {
 fn parent_of(host: &str) -> &str {
     let host = host.strip_prefix('*').unwrap_or(host);
     match host.split_once('.') {
-        Some((label, parent)) if !parent.is_empty() && (label.is_empty() || ServiceName::from_label(label).is_some()) => {
+        Some((label, parent))
+            if !parent.is_empty() && (label.is_empty() || ServiceName::from_label(label).is_some()) =>
+        {
             parent
         }
         _ => host,
@@ -158,9 +160,14 @@ mod tests {
 
     #[test]
     fn durations_need_a_unit() {
-        for (written, millis) in
-            [("5s", 5_000), ("500ms", 500), ("10 minutes", 600_000), ("1.5h", 5_400_000), ("0s", 0), (" 2 d ", 172_800_000)]
-        {
+        for (written, millis) in [
+            ("5s", 5_000),
+            ("500ms", 500),
+            ("10 minutes", 600_000),
+            ("1.5h", 5_400_000),
+            ("0s", 0),
+            (" 2 d ", 172_800_000),
+        ] {
             assert_eq!(duration(&text(written)), Ok(Duration::from_millis(millis)), "{written}");
         }
         for value in [Value::Number("30".into()), text("30"), text("1e3")] {
@@ -199,7 +206,8 @@ mod tests {
         for value in [text("two"), Value::Number("1.5".into()), Value::Number("-1".into()), Value::Bool(true)] {
             assert!(count(&value).is_err(), "{value:?}");
         }
-        for (value, expected) in [(Value::Bool(true), true), (text("Yes"), true), (text("on"), true), (text("OFF"), false)]
+        for (value, expected) in
+            [(Value::Bool(true), true), (text("Yes"), true), (text("on"), true), (text("OFF"), false)]
         {
             assert_eq!(switch(&value), Ok(expected), "{value:?}");
         }

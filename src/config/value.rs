@@ -255,7 +255,8 @@ mod tests {
 
     #[test]
     fn sections_hold_unquoted_addresses_too() {
-        let Ok(Reading { value: Some(Value::Map(map)), caution: None }) = reading("{url: https://a:1/b, c { d: e:f }}") else {
+        let Ok(Reading { value: Some(Value::Map(map)), caution: None }) = reading("{url: https://a:1/b, c { d: e:f }}")
+        else {
             panic!("a section")
         };
         assert_eq!(map["url"].value, text("https://a:1/b"));
@@ -266,8 +267,30 @@ mod tests {
     #[test]
     fn what_clearml_refuses_is_plain_text_with_a_caution() {
         for written in [
-            "a, b", "a,b", "a=b", "$x", "+", "a+b", "a*b", "a&b", "^", "{", "}", "[", "]", "a]", "\"a", "*", "*:443", "@",
-            "!", "a?b", "[::]:443", "https://x:8443/p?q", "${UNSET_NAME}", "\\",
+            "a, b",
+            "a,b",
+            "a=b",
+            "$x",
+            "+",
+            "a+b",
+            "a*b",
+            "a&b",
+            "^",
+            "{",
+            "}",
+            "[",
+            "]",
+            "a]",
+            "\"a",
+            "*",
+            "*:443",
+            "@",
+            "!",
+            "a?b",
+            "[::]:443",
+            "https://x:8443/p?q",
+            "${UNSET_NAME}",
+            "\\",
         ] {
             let plain = Reading { value: Some(text(written)), caution: Some(Caution::PlainText) };
             assert_eq!(reading(written), Ok(plain), "{written:?}");
