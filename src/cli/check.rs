@@ -48,6 +48,9 @@ fn summary(loaded: &Loaded) -> String {
     if !loaded.variables.is_empty() {
         lines.push(format!("environment: {}", loaded.variables.join(", ")));
     }
+    if !loaded.flags.is_empty() {
+        lines.push(format!("flags:       {}", loaded.flags.join(", ")));
+    }
     lines.push(match loaded.local {
         true => format!("domain:      {} (local: nothing names a domain or certificate)", domains(&loaded.settings)),
         false => format!("domain:      {}", domains(&loaded.settings)),
@@ -88,6 +91,7 @@ fn as_json(outcome: &Result<Loaded, Problems>) -> serde_json::Value {
             "files": loaded.files.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(),
             "searched": loaded.searched.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(),
             "variables": loaded.variables,
+            "flags": loaded.flags,
             "problems": all(&loaded.warnings),
         }),
         Err(problems) => serde_json::json!({ "valid": false, "problems": all(problems.list()) }),

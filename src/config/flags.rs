@@ -59,6 +59,24 @@ impl Overrides {
         map
     }
 
+    /// The flags that were given.
+    pub(super) fn given(&self) -> Vec<&'static str> {
+        let given = [
+            ("--domain", !self.domains.is_empty()),
+            ("--workers", self.workers.is_some()),
+            ("--https", !self.https.is_empty()),
+            ("--https-port", self.https_port.is_some()),
+            ("--http", !self.http.is_empty()),
+            ("--http-port", self.http_port.is_some()),
+            ("--no-http", self.no_http),
+            ("--app-target", !self.targets.app.is_empty()),
+            ("--api-target", !self.targets.api.is_empty()),
+            ("--files-target", !self.targets.files.is_empty()),
+            ("--log", self.log.is_some()),
+        ];
+        given.into_iter().filter(|(_, given)| *given).map(|(flag, _)| flag).collect()
+    }
+
     /// Puts the ports on the addresses that everything else settled on.
     pub(super) fn ports(&self, settings: &mut Settings) {
         for (port, bind) in [(self.https_port, &mut settings.https.bind), (self.http_port, &mut settings.http.bind)] {

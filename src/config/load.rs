@@ -44,6 +44,8 @@ pub struct Loaded {
     pub searched: Vec<PathBuf>,
     /// The environment variables that set something.
     pub variables: Vec<String>,
+    /// The flags that set something.
+    pub flags: Vec<&'static str>,
     /// What somebody should look at.
     pub warnings: Vec<Problem>,
     /// Whether nothing named a domain or certificate: `clearml.localhost`, on loopback.
@@ -81,8 +83,8 @@ pub fn load(request: &LoadRequest) -> Result<Loaded, Problems> {
     if problems.iter().any(|problem| problem.severity == Severity::Error) {
         return Err(Problems(problems));
     }
-    let (files, searched) = (sources.files, sources.searched);
-    Ok(Loaded { settings, files, searched, variables: variables.names, warnings: problems, local })
+    let (files, searched, flags) = (sources.files, sources.searched, request.overrides.given());
+    Ok(Loaded { settings, files, searched, variables: variables.names, flags, warnings: problems, local })
 }
 
 /// What is wrong with one layer by itself.

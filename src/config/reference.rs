@@ -112,11 +112,13 @@ fn comment(out: &mut String, indent: &str, text: &str) {
 #[must_use]
 pub fn configuration() -> String {
     let mut out = String::from(DOCUMENT_HEAD);
-    let mut section = None;
-    for key in keys() {
-        let group = key.section().split('.').next().unwrap_or_default();
-        if section != Some(group) {
-            section = Some(group);
+    let group_of = |key: &Key| key.section().split('.').next().unwrap_or_default();
+    let top = keys().filter(|key| key.section().is_empty());
+    let mut last = None;
+    for key in top.chain(keys().filter(|key| !key.section().is_empty())) {
+        let group = group_of(key);
+        if last != Some(group) {
+            last = Some(group);
             heading(&mut out, group);
         }
         let defaults = Defaults::of(key);

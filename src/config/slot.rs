@@ -59,9 +59,8 @@ impl Slot {
                 format!("number, {}", range(least, most))
             }
             Self::Rate(_, (least, most)) => format!("bytes per second, {}", range(least, most)),
-            Self::Size(_, (least, most)) | Self::SizeOrNone(_, (least, most)) => {
-                format!("size, {}", range(least, most))
-            }
+            Self::Size(_, (least, most)) => format!("size, {}", range(least, most)),
+            Self::SizeOrNone(_, (least, _)) => format!("size, at least {least}"),
             Self::Duration(_, (least, most)) => {
                 format!("duration, {} to {}", duration_text(*least), duration_text(*most))
             }

@@ -109,6 +109,8 @@ fn quote_words(text: &str) -> Option<Quoted> {
             '$' if rest.starts_with("${") => (Piece::AsWritten, rest.find('}')? + 1),
             '#' => (Piece::Comment, comment_length(rest)),
             '/' if rest.starts_with("//") => (Piece::Comment, comment_length(rest)),
+            // Our parser would stop here and drop the rest.
+            ']' | '}' if stack.is_empty() => return None,
             c if enters(c, &mut stack) => (Piece::AsWritten, 1),
             c if c.is_whitespace() => (Piece::AsWritten, c.len_utf8()),
             _ => (Piece::Word, word_length(rest, stack.last() == Some(&Inside::Key))?),
@@ -281,6 +283,9 @@ mod tests {
             "[",
             "]",
             "a]",
+            "a}",
+            "5s} x",
+            "[a]}",
             "\"a",
             "*",
             "*:443",
@@ -308,6 +313,15 @@ mod tests {
     #[test]
     fn an_unset_optional_substitution_is_no_value() {
         assert_eq!(reading("${?UNSET_NAME}"), Ok(Reading { value: None, caution: None }));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn takes_any_text_in_its_stride(written in "[a-c:/\\[\\]{}\"'$,=#?*\\\\ \\n.é]{0,24}") {
+            if let Ok(Reading { value: Some(Value::Text(text)), caution: Some(Caution::PlainText) }) = reading(&written) {
+                proptest::prop_assert_eq!(text, written.trim());
+            }
+        }
     }
 
     #[test]

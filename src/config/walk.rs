@@ -25,7 +25,7 @@ fn section(path: &str, map: &Map, settings: &mut Settings, reader: &mut Reader<'
         } else if is_section(&full) {
             inner(&full, node, settings, reader);
         } else {
-            let problem = Problem::error(node.key.clone(), format!("unknown key `{}`", full.escape_debug())).at(full);
+            let problem = Problem::error(node.key.clone(), "unknown key").at(full);
             reader.problems.push(problem.hint(unknown_key(path, name)));
         }
     }

@@ -21,7 +21,7 @@ pub(super) const KEYS: &[Key] = &[
          configuration for a public set-up. \"*\" serves the three labels below any name.\n\
          Without it and without certificates, clearml.localhost is served on loopback only.",
     )
-    .unset("local: clearml.localhost", "\"clearml.example.com\""),
+    .unset("none", "\"clearml.example.com\""),
     Key::new(
         "workers",
         Slot::Count(|settings| &mut settings.workers, (1, WORKERS_MAX)),
@@ -71,7 +71,7 @@ pub(super) const KEYS: &[Key] = &[
          client asks for. Relative paths: beside the file that names them if it is there, else below\n\
          the working directory. Without any, a local CA is made in certificate_folder.",
     )
-    .unset("", "[ { chain: \"certs/site.pem\", key: \"certs/site.key\" } ]"),
+    .unset("none", "[ { chain: \"certs/site.pem\", key: \"certs/site.key\" } ]"),
     Key::new(
         "certificate_folder",
         Slot::Folder(|settings| &mut settings.certificate_folder),
@@ -118,5 +118,5 @@ pub(super) const KEYS: &[Key] = &[
         "Networks of load balancers in front of this proxy whose X-Forwarded-* headers are believed.\n\
          Everybody else's are replaced.",
     )
-    .unset("", "[\"10.0.0.0/8\"]"),
+    .unset("none: nobody is believed", "[\"10.0.0.0/8\"]"),
 ];

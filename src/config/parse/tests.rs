@@ -126,3 +126,14 @@ fn slow_texts_are_refused_before_they_are_slow() {
     let nested = "[".repeat(20_000);
     assert!(problems(&format!("a: {nested}"))[0].0.contains("nests deeper"));
 }
+
+proptest::proptest! {
+    /// Also finds places that are no boundaries of characters.
+    #[test]
+    fn takes_any_text_in_its_stride(text in "[a-c:/\\[\\]{}\"'$,=#?+\\\\ \\n.é-]{0,40}") {
+        for problem in parsed(&text).err().unwrap_or_default() {
+            proptest::prop_assert!(problem.origin.position().is_some());
+            proptest::prop_assert!(!crate::config::render(&problem, false).is_empty());
+        }
+    }
+}
