@@ -106,20 +106,47 @@ pub enum TlsFailure {
     Eof,
     /// `timeouts.handshake` passed.
     Timeout,
-    /// The client sent an alert: it does not trust the certificate, most often.
-    Alert,
-    /// No version, cipher or key exchange that both sides have.
-    NoSharedParameters,
+    /// The connection was reset, or failed in another way below TLS.
+    Transport,
     /// Plain HTTP on the TLS port.
     PlainHttp,
-    /// Anything else.
-    Other,
+    /// The first bytes were neither TLS nor HTTP: a port scan.
+    NotTls,
+    /// The client does not know the authority of our certificate.
+    UnknownAuthority,
+    /// The client refused our certificate for another reason: name, dates, kind.
+    CertificateRefused,
+    /// No TLS version in common.
+    Version,
+    /// No cipher suite, group or signature scheme in common.
+    Cipher,
+    /// No application protocol in common.
+    Protocol,
+    /// The client sent another alert.
+    Alert,
+    /// The client broke the protocol.
+    Malformed,
+    /// Something went wrong on our side.
+    Internal,
 }
 
 impl TlsFailure {
     /// Every reason.
-    pub const ALL: &'static [Self] =
-        &[Self::Eof, Self::Timeout, Self::Alert, Self::NoSharedParameters, Self::PlainHttp, Self::Other];
+    pub const ALL: &'static [Self] = &[
+        Self::Eof,
+        Self::Timeout,
+        Self::Transport,
+        Self::PlainHttp,
+        Self::NotTls,
+        Self::UnknownAuthority,
+        Self::CertificateRefused,
+        Self::Version,
+        Self::Cipher,
+        Self::Protocol,
+        Self::Alert,
+        Self::Malformed,
+        Self::Internal,
+    ];
 
     /// The reason as a label and in logs.
     #[must_use]
@@ -127,10 +154,42 @@ impl TlsFailure {
         match self {
             Self::Eof => "eof",
             Self::Timeout => "timeout",
-            Self::Alert => "alert",
-            Self::NoSharedParameters => "no_shared_parameters",
+            Self::Transport => "transport",
             Self::PlainHttp => "plain_http",
-            Self::Other => "other",
+            Self::NotTls => "not_tls",
+            Self::UnknownAuthority => "unknown_authority",
+            Self::CertificateRefused => "certificate_refused",
+            Self::Version => "version",
+            Self::Cipher => "cipher",
+            Self::Protocol => "protocol",
+            Self::Alert => "alert",
+            Self::Malformed => "malformed",
+            Self::Internal => "internal",
+        }
+    }
+
+    /// What it means and what to do, for the log.
+    #[must_use]
+    pub const fn hint(self) -> &'static str {
+        match self {
+            Self::NotTls => "the client spoke no TLS; plain HTTP belongs on the http listener",
+            Self::Eof => "the client left during the handshake; a health check or port scan does that",
+            Self::Timeout => "the client did not complete the handshake in time",
+            Self::PlainHttp => "the client spoke plain HTTP on the TLS port; give it the https URL",
+            Self::Transport => "the connection broke during the handshake",
+            Self::UnknownAuthority => {
+                "the client does not trust our certificate: give it the authority's file (REQUESTS_CA_BUNDLE, or \
+                 api.verify_certificate in clearml.conf), and check that the chain has its intermediates"
+            }
+            Self::CertificateRefused => {
+                "the client refuses our certificate: check its names and dates, and that the client trusts its authority"
+            }
+            Self::Version => "the client offers neither TLS 1.2 nor TLS 1.3; update it",
+            Self::Cipher => "the client and this proxy have no cipher suite or key kind in common; update it",
+            Self::Protocol => "the client speaks neither HTTP/2 nor HTTP/1.1 by its own word (ALPN)",
+            Self::Alert => "the client gave up the handshake",
+            Self::Malformed => "the client broke the TLS protocol; something between may alter its bytes",
+            Self::Internal => "the handshake failed on our side; see the error",
         }
     }
 }

@@ -12,7 +12,7 @@ mod server;
 mod store;
 mod warning;
 
-pub use failure::{HandshakeFailure, HandshakeReason, describe_handshake_error};
+pub use failure::{HandshakeFailure, describe_handshake_error};
 pub use load::{LoadedCertificate, load_pair};
 pub use load_error::{LoadError, LoadProblem};
 pub use local_ca::{
