@@ -1,0 +1,19 @@
+//! End to end: the real binary, real sockets, raw bytes. `docs/request.md` follows the same path through the code.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test fails by panicking and says why"
+)]
+
+mod chunks;
+mod framing;
+mod headers;
+mod host;
+mod limits;
+mod methods;
+mod routing;
+mod support;
