@@ -9,11 +9,17 @@
     reason = "a test fails by panicking and says why"
 )]
 
+mod answers;
+mod bodies;
+mod broken_answers;
 mod chunks;
+mod early_answers;
 mod framing;
 mod headers;
 mod host;
+mod informational;
 mod limits;
 mod methods;
+mod no_replay;
 mod routing;
 mod support;

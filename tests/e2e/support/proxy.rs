@@ -176,6 +176,13 @@ impl Proxy {
         self.output.wait(&format!("the access-log line of {path}"), |line| line["path"] == path)
     }
 
+    /// Memory in use, in KiB.
+    pub(crate) fn resident_kib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().strip_suffix(" kB").unwrap().parse().unwrap()
+    }
+
     /// Asks for the end, without waiting for it.
     pub(crate) fn terminate(&self) {
         self.signal("TERM");
