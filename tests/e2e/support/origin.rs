@@ -214,6 +214,14 @@ impl Visit {
         Ok(self.buffer.drain(..count).collect())
     }
 
+    /// Reads whatever there is, at least one byte.
+    pub(crate) fn some(&mut self) -> io::Result<Vec<u8>> {
+        if self.buffer.is_empty() {
+            self.fill()?;
+        }
+        Ok(std::mem::take(&mut self.buffer))
+    }
+
     /// Reads a request's head.
     pub(crate) fn head(&mut self) -> io::Result<Head> {
         Ok(Head::parse(&self.until(b"\r\n\r\n")?))
