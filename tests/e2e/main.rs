@@ -1,0 +1,29 @@
+//! End to end: the real binary, real sockets, raw bytes. `docs/request.md` follows the same path through the code.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test fails by panicking and says why"
+)]
+
+mod answers;
+mod bodies;
+mod broken_answers;
+mod chunks;
+mod early_answers;
+mod floods;
+mod framing;
+mod headers;
+mod host;
+mod http2;
+mod informational;
+mod limits;
+mod methods;
+mod no_replay;
+mod routing;
+mod support;
+mod timeouts;
+mod upgrade;

@@ -1,0 +1,140 @@
+//! Routing: each request by its own host, never by connection or SNI; unknown hosts lead nowhere.
+
+use crate::support::*;
+
+/// Three targets that say who they are.
+fn three() -> ([Origin; 3], Proxy) {
+    let origins = ["app", "api", "files"].map(|name| Origin::answering(ok(name)));
+    let proxy = Run::at([origins[0].addr(), origins[1].addr(), origins[2].addr()]).start();
+    (origins, proxy)
+}
+
+#[test]
+fn each_host_leads_to_its_service() {
+    let (_origins, proxy) = three();
+    let mut client = Client::https(&proxy);
+    for (host, service) in [
+        (APP, "app"),
+        (API, "api"),
+        (FILES, "files"),
+        ("API.ClearML.Test", "api"),
+        ("api.clearml.test.", "api"),
+        ("files.clearml.test:443", "files"),
+        ("files.clearml.test:8443", "files"),
+        ("App.CLEARML.test.:443", "app"),
+    ] {
+        let answer = client.get(host, "/");
+        assert_eq!((answer.status, answer.text().as_str()), (200, service), "{host}");
+        assert_eq!(proxy.record(&answer)["service"], service);
+    }
+}
+
+#[test]
+fn one_http2_connection_serves_all_three_names() {
+    let (_origins, proxy) = three();
+    let client = Http2::connect(&proxy);
+    for (host, service) in
+        [(APP, "app"), (API, "api"), (FILES, "files"), (APP, "app"), ("FILES.clearml.test:443", "files")]
+    {
+        assert_eq!(client.send(empty("GET", host, "/")).text(), service, "{host}");
+    }
+}
+
+#[test]
+fn a_known_label_is_not_enough() {
+    let origin = Origin::ok();
+    let proxy = Proxy::to(&origin);
+    let mut client = Client::https(&proxy);
+    for host in ["clearml.test", "www.clearml.test", "app.app.clearml.test", "xapp.clearml.test", "app.example.com"] {
+        let answer = client.get(host, "/");
+        assert!(matches!(answer.status, 404 | 421), "{host}: {}", answer.status);
+    }
+    assert_eq!(origin.connections(), 0);
+}
+
+#[test]
+fn an_unknown_host_gets_404_where_covered_and_421_elsewhere() {
+    let origin = Origin::ok();
+    let proxy = Proxy::to(&origin);
+    let mut client = Client::https(&proxy);
+    client.get(COVERED, "/").assert_fault(404, "client; unknown_host");
+    client.get("www.example.com", "/").assert_fault(421, "client; misdirected_request");
+    client.get("127.0.0.1", "/").assert_fault(421, "client; misdirected_request");
+    client.get("[::1]:443", "/").assert_fault(421, "client; misdirected_request");
+    let http2 = Http2::connect(&proxy);
+    http2.send(empty("GET", COVERED, "/")).assert_fault(404, "client; unknown_host");
+    http2.send(empty("GET", "www.example.com", "/")).assert_fault(421, "client; misdirected_request");
+    assert_eq!(origin.connections(), 0);
+    client.assert_open();
+}
+
+#[test]
+fn without_a_listed_domain_the_label_decides() {
+    let origin = Origin::ok();
+    let proxy = Run::to(&origin).domain("\"*\"").start();
+    let mut client = Client::https(&proxy);
+    for host in [APP, API, FILES, "api.somewhere.else", "files.localhost"] {
+        assert_eq!(client.get(host, "/").status, 200, "{host}");
+    }
+    for host in ["other.clearml.test", "localhost", "app"] {
+        assert!(matches!(client.get(host, "/").status, 404 | 421), "{host}");
+    }
+}
+
+#[test]
+fn several_domains_are_served() {
+    let origin = Origin::ok();
+    let proxy = Run::to(&origin).domain("[\"clearml.test\", \"ml.corp\"]").start();
+    let mut client = Client::https(&proxy);
+    for host in ["api.clearml.test", "api.ml.corp", "files.ML.corp"] {
+        assert_eq!(client.get(host, "/").status, 200, "{host}");
+    }
+    assert!(matches!(client.get("api.corp", "/").status, 404 | 421));
+}
+
+#[test]
+fn path_and_query_stay_as_they_are() {
+    let origin = Origin::ok();
+    let proxy = Proxy::to(&origin);
+    let mut client = Client::https(&proxy);
+    let http2 = Http2::connect(&proxy);
+    for target in [
+        "/",
+        "//",
+        "//evil.example/x",
+        "/a//b/../c/./d",
+        "/%2e%2e/%2F/%2520/%c3%bc",
+        "/a;b=c;d",
+        "/a?b=c?d&e=%20+&&",
+        "/?",
+        "/x?next=https://other/%0d%0a",
+        "/project/task.0123/models/model%20one.bin?X-Amz-Date=1",
+        "/a'()*!$,:@~_-.",
+    ] {
+        assert_eq!(client.get(FILES, target).status, 200, "{target}");
+        assert_eq!(origin.last().asked(), format!("GET {target}"));
+        assert_eq!(http2.send(empty("GET", FILES, target)).status, 200, "{target}");
+        assert_eq!(origin.last().asked(), format!("GET {target}"));
+    }
+}
+
+#[test]
+fn a_target_may_be_a_name_and_comes_back_after_a_restart() {
+    let first = Origin::ok();
+    let port = first.addr().port();
+    let proxy = Run::to(&first).conf(&format!("services {{ api {{ targets: [\"localhost:{port}\"] }} }}")).start();
+    let mut client = Client::https(&proxy);
+    assert_eq!(client.get(API, "/").status, 200);
+    assert_eq!(first.request().field("host"), API);
+}
+
+#[test]
+fn more_workers_share_one_port() {
+    let origin = Origin::ok();
+    let proxy = Run::to(&origin).conf("workers: 2").start();
+    for _ in 0..8 {
+        assert_eq!(Client::https(&proxy).get(API, "/").status, 200);
+    }
+    let records = proxy.output().json();
+    assert!(records.len() <= 8, "one line for each request");
+}

@@ -1,0 +1,90 @@
+//! A test CA, leaves signed by it, and TLS clients that trust it.
+
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::pki_types::CertificateDer;
+use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
+use std::sync::{Arc, LazyLock};
+
+/// A CA of this test run.
+pub(crate) struct Pki {
+    issuer: Issuer<'static, KeyPair>,
+    ca: CertificateDer<'static>,
+}
+
+/// A certificate with its key.
+#[derive(Clone)]
+pub(crate) struct Leaf {
+    /// The chain as PEM.
+    pub(crate) chain: String,
+    /// The key as PEM.
+    pub(crate) key: String,
+    /// The certificate itself, to compare with what a handshake showed.
+    pub(crate) der: CertificateDer<'static>,
+}
+
+/// The cryptography all tests use.
+pub(crate) fn provider() -> Arc<CryptoProvider> {
+    static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| Arc::new(aws_lc_rs::default_provider()));
+    Arc::clone(&PROVIDER)
+}
+
+impl Pki {
+    /// The one CA.
+    pub(crate) fn shared() -> &'static Self {
+        static SHARED: LazyLock<Pki> = LazyLock::new(Pki::new);
+        &SHARED
+    }
+
+    fn new() -> Self {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, "Clearway test CA");
+        let key = KeyPair::generate().unwrap();
+        let ca = params.self_signed(&key).unwrap().der().clone();
+        Self { issuer: Issuer::new(params, key), ca }
+    }
+
+    /// A leaf for `names`.
+    pub(crate) fn issue(&self, names: &[&str]) -> Leaf {
+        let names = names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let mut params = CertificateParams::new(names.clone()).unwrap();
+        params.distinguished_name.push(DnType::CommonName, names[0].clone());
+        let key = KeyPair::generate().unwrap();
+        let leaf = params.signed_by(&key, &self.issuer).unwrap();
+        Leaf { chain: leaf.pem(), key: key.serialize_pem(), der: leaf.der().clone() }
+    }
+
+    /// A client that trusts this CA and offers `alpn`.
+    pub(crate) fn client(&self, alpn: &[&str]) -> ClientConfig {
+        self.client_of(provider(), rustls::DEFAULT_VERSIONS, alpn)
+    }
+
+    /// A client with chosen cryptography and versions.
+    pub(crate) fn client_of(
+        &self,
+        provider: Arc<CryptoProvider>,
+        versions: &[&'static SupportedProtocolVersion],
+        alpn: &[&str],
+    ) -> ClientConfig {
+        Self::client_trusting(self.ca.clone(), provider, versions, alpn)
+    }
+
+    /// A client that trusts `ca` alone.
+    pub(crate) fn client_trusting(
+        ca: CertificateDer<'static>,
+        provider: Arc<CryptoProvider>,
+        versions: &[&'static SupportedProtocolVersion],
+        alpn: &[&str],
+    ) -> ClientConfig {
+        let mut roots = RootCertStore::empty();
+        roots.add(ca).unwrap();
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(versions)
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+        config
+    }
+}

@@ -1,0 +1,220 @@
+//! Proxy: the real binary, started on free ports, watched through what it writes.
+
+use super::answer::Answer;
+use super::lines::Lines;
+use super::origin::Origin;
+use super::pki::{Leaf, Pki};
+use super::{API, APP, COVERED, DOMAIN, FILES};
+use serde_json::Value;
+use std::fmt::Write as _;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::LazyLock;
+use tempfile::TempDir;
+
+/// The program under test.
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_clearway");
+
+/// What a proxy is started with.
+pub(crate) struct Run {
+    domain: String,
+    targets: [SocketAddr; 3],
+    certificates: Vec<Leaf>,
+    conf: String,
+}
+
+impl Run {
+    /// Everything goes to `origin`.
+    pub(crate) fn to(origin: &Origin) -> Self {
+        Self::at([origin.addr(); 3])
+    }
+
+    /// app, api and files go to targets of their own.
+    pub(crate) fn at(targets: [SocketAddr; 3]) -> Self {
+        static SITE: LazyLock<Leaf> = LazyLock::new(|| Pki::shared().issue(&[APP, API, FILES, COVERED]));
+        Self { domain: format!("\"{DOMAIN}\""), targets, certificates: vec![SITE.clone()], conf: String::new() }
+    }
+
+    /// The value of `domain`, as written in the file.
+    pub(crate) fn domain(mut self, domain: &str) -> Self {
+        domain.clone_into(&mut self.domain);
+        self
+    }
+
+    /// These certificates instead of the usual one.
+    pub(crate) fn certificates(mut self, leaves: &[&Leaf]) -> Self {
+        self.certificates = leaves.iter().map(|leaf| (*leaf).clone()).collect();
+        self
+    }
+
+    /// More lines for `proxy.conf`.
+    pub(crate) fn conf(mut self, lines: &str) -> Self {
+        writeln!(self.conf, "{lines}").unwrap();
+        self
+    }
+
+    fn write(&self, folder: &Path) -> std::path::PathBuf {
+        let mut conf = format!(
+            "domain: {}\nworkers: 1\nlisteners {{\n  https {{ bind: [\"127.0.0.1:0\"] }}\n  \
+             http {{ bind: [\"127.0.0.1:0\"], enabled: true }}\n}}\n",
+            self.domain
+        );
+        conf.push_str("access_log { enabled: true, format: \"json\", file: \"-\" }\n");
+        conf.push_str("log { filter: \"info\", format: \"json\" }\n");
+        for (name, target) in ["app", "api", "files"].iter().zip(self.targets) {
+            writeln!(conf, "services {{ {name} {{ targets: [\"{target}\"] }} }}").unwrap();
+        }
+        conf.push_str("certificates: [\n");
+        for (number, leaf) in self.certificates.iter().enumerate() {
+            let [chain, key] = ["pem", "key"].map(|end| folder.join(format!("site{number}.{end}")));
+            fs::write(&chain, &leaf.chain).unwrap();
+            fs::write(&key, &leaf.key).unwrap();
+            writeln!(conf, "  {{ chain: \"{}\", key: \"{}\" }}", chain.display(), key.display()).unwrap();
+        }
+        conf.push_str("]\n");
+        conf.push_str(&self.conf);
+        let file = folder.join("proxy.conf");
+        fs::write(&file, conf).unwrap();
+        file
+    }
+
+    /// Starts the proxy and waits until it is ready.
+    pub(crate) fn start(self) -> Proxy {
+        let folder = tempfile::tempdir().unwrap();
+        let conf = self.write(folder.path());
+        let conf = conf.to_str().unwrap().to_owned();
+        Proxy::launch(folder, &["run", "--config", &conf])
+    }
+}
+
+/// A running proxy; ends with its value.
+pub(crate) struct Proxy {
+    child: Child,
+    folder: TempDir,
+    events: Lines,
+    output: Lines,
+    https: Option<SocketAddr>,
+    http: Option<SocketAddr>,
+}
+
+impl Proxy {
+    /// A proxy in front of `origin` with nothing else set.
+    pub(crate) fn to(origin: &Origin) -> Self {
+        Run::to(origin).start()
+    }
+
+    /// Runs the binary in `folder` with an environment of its own, and waits until it is ready.
+    pub(crate) fn launch(folder: TempDir, arguments: &[&str]) -> Self {
+        let empty = folder.path().join("no-configuration");
+        fs::create_dir(&empty).unwrap();
+        let mut child = Command::new(BINARY)
+            .args(arguments)
+            .env_clear()
+            .env("CLEARML_CONFIG_DIR", empty)
+            .env("RUST_BACKTRACE", "1")
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        let events = Lines::follow(child.stderr.take().unwrap());
+        let output = Lines::follow(child.stdout.take().unwrap());
+        let mut proxy = Self { child, folder, events, output, https: None, http: None };
+        proxy.event("ready");
+        for event in proxy.events.json().iter().filter(|event| event["message"] == "listening") {
+            let addr = event["address"].as_str().unwrap().parse().unwrap();
+            match event["listener"].as_str() {
+                Some("https") => proxy.https = Some(addr),
+                Some("http") => proxy.http = Some(addr),
+                other => panic!("a listener of kind {other:?}"),
+            }
+        }
+        proxy
+    }
+
+    /// Where the https listener is.
+    pub(crate) fn https(&self) -> SocketAddr {
+        self.https.expect("the https listener is on")
+    }
+
+    /// Where the http listener is.
+    pub(crate) fn http(&self) -> SocketAddr {
+        self.http.expect("the http listener is on")
+    }
+
+    /// Its working folder.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Waits for an event by its message.
+    pub(crate) fn event(&self, message: &str) -> Value {
+        self.events.wait(message, |event| event["message"] == message)
+    }
+
+    /// The events, as written to standard error.
+    pub(crate) fn events(&self) -> &Lines {
+        &self.events
+    }
+
+    /// Standard output: access-log lines, and what is printed for people.
+    pub(crate) fn output(&self) -> &Lines {
+        &self.output
+    }
+
+    /// Waits for the access-log line of `answer`.
+    pub(crate) fn record(&self, answer: &Answer) -> Value {
+        let id = answer.field("x-request-id");
+        self.output.wait("the access-log line", |line| line["request_id"] == *id)
+    }
+
+    /// Waits for the access-log line of a path.
+    pub(crate) fn record_of(&self, path: &str) -> Value {
+        self.output.wait(&format!("the access-log line of {path}"), |line| line["path"] == path)
+    }
+
+    /// Memory in use, in KiB.
+    pub(crate) fn resident_kib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().strip_suffix(" kB").unwrap().parse().unwrap()
+    }
+
+    /// Asks for the end, without waiting for it.
+    pub(crate) fn terminate(&self) {
+        self.signal("TERM");
+    }
+
+    /// Sends a signal by name.
+    pub(crate) fn signal(&self, name: &str) {
+        let kill = format!("kill -{name} {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    }
+
+    /// Waits for the end by itself.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        self.events.wait_end();
+        self.output.wait_end();
+        self.child.wait().unwrap()
+    }
+
+    /// Ends the proxy in order; its exit status, with everything written by then.
+    pub(crate) fn stop(&mut self) -> ExitStatus {
+        self.terminate();
+        self.wait()
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        // Both fail only where the child has ended already.
+        let _gone = self.child.kill();
+        let _gone = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("--- events\n{}\n--- output\n{}\n---", self.events.text(), self.output.text());
+        }
+    }
+}
