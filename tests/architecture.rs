@@ -43,7 +43,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
     ("tracing_subscriber", &["telemetry"]),
     ("socket2", &["runtime", "listener"]),
-    ("tempfile", &["tls", "standin"]),
+    ("tempfile", &["tls", "standin", "app"]),
 ];
 
 /// What only one place may do: the text that shows it, and the files that may contain it.

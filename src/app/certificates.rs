@@ -56,11 +56,15 @@ impl fmt::Display for CertificateError {
 
 impl Error for CertificateError {}
 
-/// Loads or makes the certificates.
+/// Loads or makes the certificates, and logs what is to be said about them.
 pub(super) fn load(settings: &Settings, now: SystemTime) -> Result<(CertStore, Certificates), CertificateError> {
-    if settings.certificates.is_empty() {
-        return local(settings, now);
-    }
+    let (store, about) =
+        if settings.certificates.is_empty() { local(settings, now) } else { from_files(settings, now) }?;
+    warn(&store, &about);
+    Ok((store, about))
+}
+
+fn from_files(settings: &Settings, now: SystemTime) -> Result<(CertStore, Certificates), CertificateError> {
     let (mut loaded, mut errors) = (Vec::new(), Vec::new());
     for files in &settings.certificates {
         match load_pair(files, now) {
@@ -79,6 +83,21 @@ fn local(settings: &Settings, now: SystemTime) -> Result<(CertStore, Certificate
     let made = ensure_local(&settings.certificate_folder, domains, now).map_err(CertificateError::Local)?;
     let store = CertStore::new(made.certificates).map_err(|_| CertificateError::NoDomain)?;
     Ok((store, Certificates { authorities: made.authorities, uncovered: Vec::new() }))
+}
+
+/// Says what is not as it should be, though nothing that stops a start.
+fn warn(store: &CertStore, about: &Certificates) {
+    for certificate in store.certificates() {
+        for warning in certificate.warnings() {
+            tracing::warn!(file = %certificate.file().display(), %warning, "certificate");
+        }
+    }
+    for name in &about.uncovered {
+        tracing::warn!(%name, "no certificate covers this name; clients will refuse it");
+    }
+    for authority in &about.authorities {
+        tracing::info!(domain = %authority.domain, file = %authority.file.display(), state = %authority.state, "certificates come from the local authority; clients must trust it");
+    }
 }
 
 /// The names that clients use.

@@ -4,9 +4,11 @@
 
 mod build;
 mod certificates;
+mod demo;
 mod lifecycle;
 mod worker;
 
 pub use build::{App, BuildError};
 pub use certificates::{CertificateError, Certificates};
+pub use demo::Demo;
 pub use lifecycle::{Ended, RunError};

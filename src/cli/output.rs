@@ -15,6 +15,11 @@ pub(super) fn note(text: &str) {
     print(std::io::stderr().lock(), text);
 }
 
+/// Whether events are read by a person: standard error is a terminal.
+pub(super) fn errors_are_read_by_a_person() -> bool {
+    std::io::stderr().is_terminal()
+}
+
 /// Prints problems for a person, coloured on a terminal unless `NO_COLOR` is set.
 pub(super) fn problems(problems: &[Problem], environment: &Environment) {
     let colour = std::io::stderr().is_terminal() && environment.allows_colour();

@@ -1,23 +1,133 @@
-//! `clearway run`: loads the configuration and hands it to `app`.
+//! `clearway run`: load, build, serve until told to stop.
 
 use super::args::RunArgs;
 use super::check::refusal;
 use super::output;
-use crate::config::{Environment, load};
+use crate::app::{App, Demo};
+use crate::config::{Environment, Loaded, load};
+use crate::domain::names::{HostName, ServiceName};
+use crate::domain::settings::Domains;
+use crate::telemetry::{log_panics, start_log};
+use std::error::Error;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::process::ExitCode;
+
+/// Why `run` failed, ready to be printed.
+type Failure = String;
 
 /// Serves until stopped.
 pub(super) fn run(args: RunArgs) -> ExitCode {
     let environment = Environment::of_process();
-    match load(&args.source.request(environment.clone())) {
-        Ok(loaded) => {
-            output::problems(&loaded.warnings, &environment);
-            output::note(if args.demo { "run --demo is wired by app" } else { "run is wired by app" });
-        }
+    let loaded = match load(&args.source.request(environment.clone())) {
+        Ok(loaded) => loaded,
         Err(problems) => {
             output::problems(problems.list(), &environment);
             output::note(&refusal(&problems));
+            return ExitCode::FAILURE;
+        }
+    };
+    output::problems(&loaded.warnings, &environment);
+    match serve(loaded, args.demo, &environment) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output::note(&failure);
+            ExitCode::FAILURE
         }
     }
-    ExitCode::FAILURE
+}
+
+fn serve(loaded: Loaded, demo: bool, environment: &Environment) -> Result<(), Failure> {
+    let Loaded { mut settings, local, .. } = loaded;
+    let log = start_log(&settings.log, output::errors_are_read_by_a_person(), !environment.allows_colour());
+    log.map_err(|error| failure(&error, error.hint()))?;
+    log_panics();
+    let demo =
+        if demo {
+            Some(Demo::start().map_err(|error| {
+                failure(&error, "the stand-ins need free ports on 127.0.0.1 and a temporary folder")
+            })?)
+        } else {
+            None
+        };
+    if let Some(demo) = &demo {
+        demo.take_over(&mut settings);
+    }
+    let app = App::build(settings).map_err(|error| failure(&error, &error.hint()))?;
+    announce(&app, local, demo.as_ref());
+    app.run().map_err(|error| failure(&error, "check the limits on threads and memory"))?;
+    if let Some(demo) = demo {
+        demo.stop();
+    }
+    Ok(())
+}
+
+fn failure(error: &dyn Error, hint: &str) -> Failure {
+    format!("error: {error}\nhint: {hint}")
+}
+
+/// Says where the proxy listens; on a machine of one's own, also how to use it from there.
+fn announce(app: &App, local: bool, demo: Option<&Demo>) {
+    for addr in app.https_addresses() {
+        tracing::info!(listener = "https", address = %addr, "listening");
+    }
+    for addr in app.http_addresses() {
+        tracing::info!(listener = "http", address = %addr, "listening");
+    }
+    let Domains::Listed(domains) = &app.settings().domains else { return };
+    if local || demo.is_some() {
+        for domain in domains {
+            output::data(&introduction(app, domain, demo));
+        }
+    }
+}
+
+/// The few lines that somebody needs who starts it for the first time.
+fn introduction(app: &App, domain: &HostName, demo: Option<&Demo>) -> String {
+    let port = app.https_port();
+    let url = |service| match port {
+        443 => format!("https://{}", domain.with_label(service)),
+        port => format!("https://{}:{port}", domain.with_label(service)),
+    };
+    let ca = app.certificates().authorities.iter().find(|authority| authority.domain == *domain);
+    let ca = ca.map(|authority| {
+        std::path::absolute(&authority.file).unwrap_or_else(|_| authority.file.clone()).display().to_string()
+    });
+    let mut lines = vec![String::new(), format!("Clearway serves ClearML for {domain}:"), String::new()];
+    for (service, what) in [(ServiceName::App, "web UI"), (ServiceName::Api, "API"), (ServiceName::Files, "files")] {
+        let targets =
+            app.settings().services.get(service).targets.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        lines.push(format!("  {what:7} {}  ->  {targets}", url(service)));
+    }
+    if let Some(ca) = &ca {
+        lines.extend([String::new(), format!("  Certificate authority to trust:  {ca}")]);
+    }
+    if let Some(demo) = demo {
+        lines.extend([String::new(), format!("  {}", demo.about())]);
+    }
+    lines.extend([String::new(), String::from("For clearml.conf:"), String::new()]);
+    lines.extend(crate::clearml::client_conf(domain, port, ca.as_deref()).lines().map(|line| format!("  {line}")));
+    lines.extend(unresolved(domain));
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+/// What to add where the three names lead nowhere: browsers know `.localhost` themselves, other programs ask the system.
+fn unresolved(domain: &HostName) -> Vec<String> {
+    let names = ServiceName::ALL.map(|service| domain.with_label(service));
+    let resolves = |name: &HostName| {
+        (name.as_str(), 0)
+            .to_socket_addrs()
+            .is_ok_and(|mut found| found.any(|addr: SocketAddr| addr.ip().is_loopback()))
+    };
+    if !domain.as_str().ends_with("localhost") || names.iter().all(resolves) {
+        return Vec::new();
+    }
+    let names = names.iter().map(HostName::as_str).collect::<Vec<_>>().join(" ");
+    vec![
+        String::new(),
+        format!("Names below {domain} do not resolve on this machine. Browsers find them, other programs"),
+        String::from("(curl, Python) do not. Add this line to /etc/hosts:"),
+        String::new(),
+        format!("  127.0.0.1 {names}"),
+    ]
 }
