@@ -2,7 +2,7 @@
 
 use crate::runtime::now;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// Requests running on one connection.
@@ -14,6 +14,8 @@ pub(super) struct Activity {
     idle_since: AtomicU64,
     /// Requests ever begun.
     begun: AtomicU64,
+    /// A head has begun to arrive; the wire has its own deadline for it.
+    partial: AtomicBool,
 }
 
 /// One running request; counts down when dropped.
@@ -27,6 +29,7 @@ impl Activity {
             running: AtomicUsize::new(0),
             idle_since: AtomicU64::new(0),
             begun: AtomicU64::new(0),
+            partial: AtomicBool::new(false),
         })
     }
 
@@ -36,14 +39,19 @@ impl Activity {
         (self.begun.fetch_add(1, Ordering::Relaxed), Running(Arc::clone(self)))
     }
 
+    /// Notes whether a head has begun to arrive.
+    pub(super) fn set_partial(&self, partial: bool) {
+        self.partial.store(partial, Ordering::Relaxed);
+    }
+
     pub(super) fn idle(&self) -> bool {
         self.running.load(Ordering::Relaxed) == 0
     }
 
     /// When a connection without a request is to be closed: `first` after it was opened, while it never had one, or
-    /// `keep_alive` after the last one. `None` while one is running.
+    /// `keep_alive` after the last one. `None` while one is running or arriving.
     pub(super) fn expiry(&self, first: Duration, keep_alive: Duration) -> Option<Instant> {
-        if !self.idle() {
+        if !self.idle() || self.partial.load(Ordering::Relaxed) {
             return None;
         }
         Some(match self.begun.load(Ordering::Relaxed) {

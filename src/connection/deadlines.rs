@@ -21,7 +21,7 @@ pub(super) async fn drive<C: Polite>(parts: &Connections, activity: &Activity, c
     let mut connection = std::pin::pin!(connection);
     let mut shutdown = parts.shutdown.clone();
     let mut draining = std::pin::pin!(shutdown.draining());
-    let mut timer = std::pin::pin!(tokio::time::sleep(parts.timeouts.head));
+    let mut timer = std::pin::pin!(tokio::time::sleep(parts.timeouts.head.min(parts.timeouts.keep_alive)));
     let mut finishing = false;
     loop {
         tokio::select! {

@@ -5,6 +5,7 @@ use super::activity::Activity;
 use super::deadlines::{Polite, drive};
 use super::tracked::Tracked;
 use super::wire::Wire;
+use crate::runtime::ClientLink;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -23,7 +24,7 @@ const READ_BUFFER: usize = 256 * 1024;
 /// Fields that hyper keeps in a table on the stack; above that it allocates for each head.
 const FIELDS_ON_STACK: usize = 100;
 
-pub(super) async fn serve<I, S, B>(parts: &Connections, transport: I, service: S) -> hyper::Result<()>
+pub(super) async fn serve<I, S, B>(parts: &Connections, transport: I, service: S, link: ClientLink) -> hyper::Result<()>
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Send + Sync + 'static,
@@ -32,13 +33,11 @@ where
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let activity = Activity::new();
-    let (wire, report) = Wire::new(transport, parts);
+    let (wire, report) = Wire::new(transport, parts, &activity, link);
     let service = Tracked { inner: service, activity: Arc::clone(&activity), wire: Some(report) };
     let head = parts.limits.head.as_usize();
     let mut builder = Builder::new();
     builder
-        // A client may close its sending side and still wait for the answer.
-        .half_close(true)
         .max_buf_size(READ_BUFFER.max(head.saturating_mul(2)))
         // The wire has its own deadline for heads, which also gives an answer.
         .header_read_timeout(None);

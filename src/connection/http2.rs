@@ -7,6 +7,7 @@ use super::activity::Activity;
 use super::deadlines::{Polite, drive};
 use super::stall::Streams;
 use super::tracked::Tracked;
+use crate::runtime::ClientLink;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -35,7 +36,7 @@ const PENDING_RESETS: usize = 20;
 /// Streams that we reset for the client's errors, before the connection is closed: CVE-2025-8671.
 const LOCAL_RESETS: usize = 256;
 
-pub(super) async fn serve<I, S, B>(parts: &Connections, transport: I, service: S) -> hyper::Result<()>
+pub(super) async fn serve<I, S, B>(parts: &Connections, transport: I, service: S, link: ClientLink) -> hyper::Result<()>
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Send + Sync + 'static,
@@ -46,7 +47,8 @@ where
     let activity = Activity::new();
     let service = Tracked { inner: service, activity: Arc::clone(&activity), wire: None };
     let patience = parts.timeouts.stalled_answer;
-    let mut builder = Builder::new(Streams { tasks: parts.tasks.clone(), metrics: parts.metrics.clone(), patience });
+    let mut builder =
+        Builder::new(Streams { tasks: parts.tasks.clone(), metrics: parts.metrics.clone(), patience, link });
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(parts.limits.streams)

@@ -14,7 +14,7 @@ mod tracked;
 mod wire;
 
 use crate::domain::settings::{Limits, Timeouts};
-use crate::runtime::{ShutdownWatch, Tasks};
+use crate::runtime::{ClientLink, ShutdownWatch, Tasks};
 use crate::telemetry::WorkerMetrics;
 use http::{Request, Response};
 use http_body::Body;
@@ -44,11 +44,11 @@ impl Connections {
     /// Serves one transport to its end: HTTP/2 where `http2`, else HTTP/1.1 and 1.0.
     ///
     /// A head that is refused on the wire reaches `service` as a stand-in with a `Refused` extension, so that every
-    /// refusal is answered and recorded in one place.
+    /// refusal is answered and recorded in one place. `link` tells the service's requests of a stalled client.
     ///
     /// # Cancel safety
     /// Dropping the future closes the transport.
-    pub async fn serve<I, S, B>(&self, transport: I, http2: bool, service: S)
+    pub async fn serve<I, S, B>(&self, transport: I, http2: bool, service: S, link: ClientLink)
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Send + Sync + 'static,
@@ -57,9 +57,9 @@ impl Connections {
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         let ended = if http2 {
-            http2::serve(self, transport, service).await
+            http2::serve(self, transport, service, link).await
         } else {
-            http1::serve(self, transport, service).await
+            http1::serve(self, transport, service, link).await
         };
         if let Err(error) = ended {
             tracing::debug!(error = %error, source = error.source().map(tracing::field::display), "client connection ended early");

@@ -4,7 +4,7 @@
 //! and the answer would stay in memory. Each stream's task is therefore watched: when the answer's body was not asked
 //! for its next bytes for `timeouts.stalled_answer`, the stream is reset.
 
-use crate::runtime::{Tasks, now};
+use crate::runtime::{ClientLink, Tasks, now};
 use crate::telemetry::{Counter, WorkerMetrics};
 use pin_project_lite::pin_project;
 use std::pin::Pin;
@@ -57,6 +57,7 @@ pub(super) struct Streams {
     pub(super) tasks: Tasks,
     pub(super) metrics: WorkerMetrics,
     pub(super) patience: Duration,
+    pub(super) link: ClientLink,
 }
 
 impl<F> hyper::rt::Executor<F> for Streams
@@ -65,8 +66,15 @@ where
 {
     fn execute(&self, stream: F) {
         let watch = StreamWatch::new();
-        let inner = CURRENT.scope(Arc::clone(&watch), stream);
-        let watched = Watched { inner, watch, timer: None, patience: self.patience, metrics: self.metrics.clone() };
+        let inner = Some(CURRENT.scope(Arc::clone(&watch), stream));
+        let watched = Watched {
+            inner,
+            watch,
+            timer: None,
+            patience: self.patience,
+            metrics: self.metrics.clone(),
+            link: self.link.clone(),
+        };
         self.tasks.spawn("stream", watched);
     }
 }
@@ -74,11 +82,12 @@ where
 pin_project! {
     struct Watched<F> {
         #[pin]
-        inner: F,
+        inner: Option<F>,
         watch: Arc<StreamWatch>,
         timer: Option<Pin<Box<Sleep>>>,
         patience: Duration,
         metrics: WorkerMetrics,
+        link: ClientLink,
     }
 }
 
@@ -86,8 +95,8 @@ impl<F: Future<Output = ()>> Future for Watched<F> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let this = self.project();
-        if this.inner.poll(cx).is_ready() {
+        let mut this = self.project();
+        if this.inner.as_mut().as_pin_mut().is_none_or(|inner| inner.poll(cx).is_ready()) {
             return Poll::Ready(());
         }
         loop {
@@ -98,6 +107,10 @@ impl<F: Future<Output = ()>> Future for Watched<F> {
             ready!(timer.as_mut().poll(cx));
             if since + patience <= now() {
                 this.metrics.add(Counter::StalledAnswers, 1);
+                // Dropped here and not with the task, so that its record can tell why.
+                this.link.set_stalled(true);
+                this.inner.set(None);
+                this.link.set_stalled(false);
                 return Poll::Ready(());
             }
             timer.as_mut().reset((since + patience).into());

@@ -9,8 +9,10 @@
 //! dropped for a while.
 
 use super::Connections;
+use super::activity::Activity;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::framing::{ChunkError, HeadLimits, Refusal, Stop, Tracker};
+use crate::runtime::ClientLink;
 use crate::telemetry::{Counter, WorkerMetrics};
 use std::io::{Error, ErrorKind, IoSlice, Result};
 use std::pin::Pin;
@@ -23,6 +25,9 @@ use tokio::time::{Sleep, sleep};
 /// How long a closed connection is still read from. The bodies of requests were taken before, by `request`; what comes
 /// now are bytes of a client that has not noticed the close.
 pub(super) const GOODBYE: Duration = Duration::from_secs(5);
+
+/// And at most this many bytes of it.
+const GOODBYE_BYTES: u64 = 1024 * 1024;
 
 /// What the wire tells the service: which request of the connection stands in for a refused head, and why.
 #[derive(Debug, Default)]
@@ -46,11 +51,15 @@ pub(super) struct Wire<I> {
     cleared: usize,
     /// The body broke; reading fails once `held` is given.
     broken: bool,
+    /// The client closed its sending side.
+    half_closed: bool,
     /// Runs while a head is incomplete.
     head_timer: Option<Pin<Box<Sleep>>>,
     head_time: Duration,
     stall: Stall,
     linger: Linger,
+    activity: Arc<Activity>,
+    link: ClientLink,
     metrics: WorkerMetrics,
 }
 
@@ -74,7 +83,12 @@ struct Linger {
 
 impl<I> Wire<I> {
     /// The wire over `inner`, and what it will report.
-    pub(super) fn new(inner: I, parts: &Connections) -> (Self, Arc<WireReport>) {
+    pub(super) fn new(
+        inner: I,
+        parts: &Connections,
+        activity: &Arc<Activity>,
+        link: ClientLink,
+    ) -> (Self, Arc<WireReport>) {
         let limits = &parts.limits;
         let head = HeadLimits {
             head: limits.head.as_usize(),
@@ -89,18 +103,33 @@ impl<I> Wire<I> {
             held: Vec::new(),
             cleared: 0,
             broken: false,
+            half_closed: false,
             head_timer: None,
             head_time: parts.timeouts.head,
             stall: Stall { patience: parts.timeouts.stalled_answer, timer: None, moved: false },
             linger: Linger {
                 time: GOODBYE.min(parts.timeouts.linger),
-                left: limits.linger.get(),
+                left: GOODBYE_BYTES.min(limits.linger.get()),
                 timer: None,
                 closed: false,
             },
+            activity: Arc::clone(activity),
+            link,
             metrics: parts.metrics.clone(),
         };
         (wire, report)
+    }
+
+    /// Whether no request is running or arriving.
+    fn at_rest(&self) -> bool {
+        self.tracker.between() && self.activity.idle()
+    }
+
+    /// The end of what the client sends. While a whole request is being answered, the library is not told: it would
+    /// drop the answer, which a client that closed only its sending side still waits for.
+    fn end(&self) -> Poll<Result<()>> {
+        let answering = self.tracker.between() && !self.activity.idle();
+        if answering { Poll::Pending } else { Poll::Ready(Ok(())) }
     }
 
     /// Gives cleared bytes on; false when there are none.
@@ -145,6 +174,7 @@ impl<I> Wire<I> {
             Some(Stop::Partial) => {
                 if self.head_timer.is_none() || self.cleared > 0 {
                     self.head_timer = Some(Box::pin(sleep(self.head_time)));
+                    self.activity.set_partial(true);
                 }
                 return;
             }
@@ -156,7 +186,9 @@ impl<I> Wire<I> {
             // Bytes behind the point where everything stopped.
             None => self.held.truncate(self.cleared),
         }
-        self.head_timer = None;
+        if self.head_timer.take().is_some() {
+            self.activity.set_partial(false);
+        }
     }
 
     fn refuse(&mut self, refusal: Refusal) {
@@ -175,6 +207,7 @@ impl<I> Wire<I> {
             return false;
         }
         self.head_timer = None;
+        self.activity.set_partial(false);
         self.metrics.add(Counter::HeadTimeouts, 1);
         let fault =
             Fault::new(FaultKind::HeadTimeout, format!("the header was not complete after {:?}", self.head_time));
@@ -197,6 +230,9 @@ impl<I: AsyncRead + Unpin> AsyncRead for Wire<I> {
                 // The stand-in asked for the end of the connection; nothing else is read.
                 return Poll::Pending;
             }
+            if me.half_closed {
+                return me.end();
+            }
             let before = buf.filled().len();
             match Pin::new(&mut me.inner).poll_read(cx, buf) {
                 Poll::Pending => {
@@ -204,12 +240,15 @@ impl<I: AsyncRead + Unpin> AsyncRead for Wire<I> {
                         return Poll::Pending;
                     }
                 }
-                // A client that closes without a TLS goodbye between two requests only closed.
-                Poll::Ready(Err(error)) if error.kind() == ErrorKind::UnexpectedEof && me.tracker.between() => {
+                // A client that closes without a TLS goodbye between two requests only closed; during one it has gone.
+                Poll::Ready(Err(error)) if error.kind() == ErrorKind::UnexpectedEof && me.at_rest() => {
                     return Poll::Ready(Ok(()));
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Ready(Ok(())) if buf.filled().len() == before => return Poll::Ready(Ok(())),
+                Poll::Ready(Ok(())) if buf.filled().len() == before => {
+                    me.half_closed = true;
+                    return me.end();
+                }
                 Poll::Ready(Ok(())) => {
                     if me.check(buf, before) {
                         return Poll::Ready(Ok(()));
@@ -222,7 +261,13 @@ impl<I: AsyncRead + Unpin> AsyncRead for Wire<I> {
 
 impl Stall {
     /// Passes `result` on; a client that took nothing for too long becomes an error.
-    fn watch<T>(&mut self, cx: &mut Context<'_>, result: Poll<Result<T>>, metrics: &WorkerMetrics) -> Poll<Result<T>> {
+    fn watch<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        result: Poll<Result<T>>,
+        metrics: &WorkerMetrics,
+        link: &ClientLink,
+    ) -> Poll<Result<T>> {
         if result.is_ready() {
             self.moved = true;
             return result;
@@ -238,6 +283,7 @@ impl Stall {
             self.timer = None;
             if !self.moved {
                 metrics.add(Counter::StalledAnswers, 1);
+                link.set_stalled(true);
                 return Poll::Ready(Err(Error::new(ErrorKind::TimedOut, "the client takes no bytes of its answer")));
             }
         }
@@ -248,13 +294,13 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<I> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
         let me = self.get_mut();
         let result = Pin::new(&mut me.inner).poll_write(cx, bytes);
-        me.stall.watch(cx, result, &me.metrics)
+        me.stall.watch(cx, result, &me.metrics, &me.link)
     }
 
     fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[IoSlice<'_>]) -> Poll<Result<usize>> {
         let me = self.get_mut();
         let result = Pin::new(&mut me.inner).poll_write_vectored(cx, bytes);
-        me.stall.watch(cx, result, &me.metrics)
+        me.stall.watch(cx, result, &me.metrics, &me.link)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -264,7 +310,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<I> {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let me = self.get_mut();
         let result = Pin::new(&mut me.inner).poll_flush(cx);
-        me.stall.watch(cx, result, &me.metrics)
+        me.stall.watch(cx, result, &me.metrics, &me.link)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {

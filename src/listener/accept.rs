@@ -67,7 +67,11 @@ impl Acceptor {
     }
 
     /// The next connection, once there is a place for it.
+    ///
+    /// Dropped while it waits for a place, it closes the connection: only a stop does that.
     async fn next(&self, listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+        // Accepted first, so that waiting for a client takes no place; one connection a listener may wait here.
+        let (stream, peer) = listener.accept().await?;
         let place = match Arc::clone(&self.places).try_acquire_owned() {
             Ok(place) => place,
             Err(_) => {
@@ -75,7 +79,6 @@ impl Acceptor {
                 Arc::clone(&self.places).acquire_owned().await.map_err(io::Error::other)?
             }
         };
-        let (stream, peer) = listener.accept().await?;
         Ok((stream, peer, place))
     }
 
@@ -105,9 +108,15 @@ impl Acceptor {
                 ListenerKind::Https => handshake::serve(&acceptor, stream, facts).await,
                 ListenerKind::Http => {
                     let scope = acceptor.scope(facts);
+                    let link = scope.link().clone();
                     acceptor
                         .connections
-                        .serve(stream, false, service_fn(move |request| lead_to_https(Arc::clone(&scope), request)))
+                        .serve(
+                            stream,
+                            false,
+                            service_fn(move |request| lead_to_https(Arc::clone(&scope), request)),
+                            link,
+                        )
                         .await;
                 }
             }

@@ -46,7 +46,11 @@ pub(super) async fn serve(acceptor: &Acceptor, stream: TcpStream, mut facts: Con
     };
     let http2 = secured(acceptor, &stream, &mut facts);
     let scope = acceptor.scope(facts);
-    acceptor.connections.serve(stream, http2, service_fn(move |request| handle(Arc::clone(&scope), request))).await;
+    let link = scope.link().clone();
+    acceptor
+        .connections
+        .serve(stream, http2, service_fn(move |request| handle(Arc::clone(&scope), request)), link)
+        .await;
 }
 
 /// Notes what the handshake settled; whether HTTP/2 is spoken.
@@ -64,9 +68,10 @@ fn secured(acceptor: &Acceptor, stream: &TlsStream<TcpStream>, facts: &mut Conne
 async fn plain(acceptor: &Acceptor, stream: TcpStream, facts: ConnectionFacts) {
     acceptor.connections.metrics.tls_failed(TlsFailure::PlainHttp);
     let scope = acceptor.scope(facts);
+    let link = scope.link().clone();
     acceptor
         .connections
-        .serve(stream, false, service_fn(move |request| plain_on_tls(Arc::clone(&scope), request)))
+        .serve(stream, false, service_fn(move |request| plain_on_tls(Arc::clone(&scope), request)), link)
         .await;
 }
 

@@ -7,7 +7,7 @@ use super::admit::Permit;
 use super::scope::Worker;
 use super::upload::{CheckedTrailers, OutgoingBody, Upload};
 use crate::domain::fault::{Fault, FaultKind};
-use crate::runtime::now;
+use crate::runtime::{ClientLink, now};
 use crate::telemetry::{AccessRecord, Counter};
 use crate::upstream::{Lease, Sender};
 use bytes::Bytes;
@@ -28,6 +28,7 @@ pub struct AnswerBody {
     /// The last frame was given.
     ended: bool,
     record: Option<Box<AccessRecord>>,
+    link: ClientLink,
 }
 
 /// Where an answer's bytes come from.
@@ -75,8 +76,8 @@ impl fmt::Display for AnswerError {
 impl std::error::Error for AnswerError {}
 
 impl AnswerBody {
-    pub(super) fn new(source: Source, record: Option<Box<AccessRecord>>) -> Self {
-        let mut body = Self { source, ended: false, record };
+    pub(super) fn new(source: Source, record: Option<Box<AccessRecord>>, link: ClientLink) -> Self {
+        let mut body = Self { source, ended: false, record, link };
         // Answers to HEAD, 204 and 304 end before they are asked for a frame.
         body.ended = match &mut body.source {
             Source::Own(text) => text.is_empty(),
@@ -147,7 +148,10 @@ impl Drop for AnswerBody {
         }
         // HEAD needs no body of ours either.
         if !self.ended && record.fault.is_none() && record.method != http::Method::HEAD {
-            record.fault = Some(Fault::new(FaultKind::ClientGone, "the client left before the answer was complete"));
+            record.fault = Some(match self.link.stalled() {
+                true => Fault::new(FaultKind::StalledClient, "the client took no bytes of its answer"),
+                false => Fault::new(FaultKind::ClientGone, "the client left before the answer was complete"),
+            });
         }
     }
 }

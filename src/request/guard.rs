@@ -99,10 +99,7 @@ fn check_http2(request: &Request<ClientBody>, limits: &Limits) -> Result<(), Fau
             ));
         }
     }
-    match request.uri().scheme_str() {
-        None | Some("http" | "https") => Ok(()),
-        Some(_) => Err(Fault::new(FaultKind::Malformed, "the scheme is neither http nor https")),
-    }
+    Ok(())
 }
 
 /// The one host that the head names, as it is sent on.
@@ -141,6 +138,9 @@ fn check_target(request: &Request<ClientBody>, limits: &Limits) -> Result<(), Fa
             FaultKind::TargetTooLong,
             format!("{} bytes of request target, at most {}", target.len(), limits.target.get()),
         ));
+    }
+    if !matches!(request.uri().scheme_str(), None | Some("http" | "https")) {
+        return Err(Fault::new(FaultKind::Malformed, "the scheme is neither http nor https"));
     }
     let asterisk = target == "*" && request.method() == Method::OPTIONS;
     if !asterisk && !target.starts_with('/') {

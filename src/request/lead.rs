@@ -29,9 +29,9 @@ use std::sync::Arc;
 /// The record is written either way.
 pub async fn lead_to_https(scope: Arc<Scope>, request: Request<Incoming>) -> Result<Response<AnswerBody>, Infallible> {
     let mut record = scope.record(&request);
-    let asker = Asker::of(&request);
+    let asker = Asker::of(&request, &scope);
     Ok(match answer(&scope, ClientBody::of(request, &scope.worker), &mut record) {
-        Ok(Led::Answer(answer)) => answer.with_record(record),
+        Ok(Led::Answer(answer)) => answer.with_record(record, scope.link()),
         Ok(Led::Refuse(text)) => {
             let refused = Fault::new(FaultKind::HttpsRequired, "plain http would lose the request body");
             fault_with_hint(refused, Some(&text), &asker, record)
@@ -49,7 +49,7 @@ pub async fn lead_to_https(scope: Arc<Scope>, request: Request<Incoming>) -> Res
 /// The record is written either way.
 pub async fn plain_on_tls(scope: Arc<Scope>, request: Request<Incoming>) -> Result<Response<AnswerBody>, Infallible> {
     let mut record = scope.record(&request);
-    let asker = Asker::of(&request);
+    let asker = Asker::of(&request, &scope);
     let checked = match guard::check(ClientBody::of(request, &scope.worker), &scope.site().settings.limits) {
         Ok(checked) => checked,
         Err(refused) => return Ok(fault(refused, &asker, record)),

@@ -41,10 +41,10 @@ use std::sync::Arc;
 /// Dropping the future closes the connection to the target; the record is written either way.
 pub async fn handle(scope: Arc<Scope>, request: Request<Incoming>) -> Result<Response<AnswerBody>, Infallible> {
     let mut record = scope.record(&request);
-    let asker = respond::Asker::of(&request);
+    let asker = respond::Asker::of(&request, &scope);
     let request = ClientBody::of(request, &scope.worker);
     Ok(match answer(&scope, request, &mut record).await {
-        Ok(answer) => answer.with_record(record),
+        Ok(answer) => answer.with_record(record, scope.link()),
         Err(fault) => respond::fault(fault, &asker, record),
     })
 }

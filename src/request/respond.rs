@@ -1,10 +1,12 @@
 //! Answers made here: faults in the form each caller reads, and the few that need no target.
 
 use super::answer_body::{AnswerBody, Source};
+use super::scope::Scope;
 use crate::clearml::{cors_origin, fault_answer};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::forwarded::X_REQUEST_ID;
 use crate::domain::names::ServiceName;
+use crate::runtime::ClientLink;
 use crate::telemetry::AccessRecord;
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName};
@@ -21,11 +23,16 @@ const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PAT
 pub(super) struct Asker {
     origin: Option<HeaderValue>,
     version: Version,
+    link: ClientLink,
 }
 
 impl Asker {
-    pub(super) fn of<B>(request: &Request<B>) -> Self {
-        Self { origin: request.headers().get(header::ORIGIN).cloned(), version: request.version() }
+    pub(super) fn of<B>(request: &Request<B>, scope: &Scope) -> Self {
+        Self {
+            origin: request.headers().get(header::ORIGIN).cloned(),
+            version: request.version(),
+            link: scope.link().clone(),
+        }
     }
 }
 
@@ -35,7 +42,7 @@ pub(super) struct Answer(pub(super) Response<Source>);
 
 impl Answer {
     /// The answer with the request's id on it; the record is written with its last byte.
-    pub(super) fn with_record(self, mut record: Box<AccessRecord>) -> Response<AnswerBody> {
+    pub(super) fn with_record(self, mut record: Box<AccessRecord>, link: &ClientLink) -> Response<AnswerBody> {
         let (mut head, mut source) = self.0.into_parts();
         head.headers.insert(X_REQUEST_ID, record.request_id.clone());
         record.status = Some(head.status);
@@ -45,9 +52,9 @@ impl Answer {
                     // A tunnel whose task is gone has ended; its record is then written here.
                     drop(give.send(record));
                 }
-                AnswerBody::new(source, None)
+                AnswerBody::new(source, None, link.clone())
             }
-            Source::Own(_) | Source::Target(_) => AnswerBody::new(source, Some(record)),
+            Source::Own(_) | Source::Target(_) => AnswerBody::new(source, Some(record), link.clone()),
         };
         Response::from_parts(head, body)
     }
@@ -106,7 +113,7 @@ pub(super) fn fault_with_hint(
     }
     allow_app(headers, asker, &record);
     record.fault = Some(fault);
-    answer.with_record(record)
+    answer.with_record(record, &asker.link)
 }
 
 /// Lets the web UI read an error of ours on the API's and files' hosts: without this it sees status 0.

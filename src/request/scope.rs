@@ -6,7 +6,7 @@ use super::upload::OutgoingBody;
 use crate::domain::facts::ConnectionFacts;
 use crate::domain::forwarded::{X_REQUEST_ID, client_of};
 use crate::domain::settings::Settings;
-use crate::runtime::{Tasks, now, wall};
+use crate::runtime::{ClientLink, Tasks, now, wall};
 use crate::telemetry::{AccessLog, AccessRecord, WorkerMetrics};
 use crate::upstream::{Connector, Pool};
 use arc_swap::ArcSwap;
@@ -97,13 +97,20 @@ pub struct Scope {
     pub(super) peer: HeaderValue,
     /// The port that clients reach https on, for redirects and hints.
     pub(super) https_port: u16,
+    link: ClientLink,
 }
 
 impl Scope {
     /// The scope of one connection.
     #[must_use]
     pub fn new(worker: Arc<Worker>, facts: ConnectionFacts, https_port: u16) -> Self {
-        Self { worker, peer: ip_value(facts.peer.ip()), facts: Arc::new(facts), https_port }
+        Self { worker, peer: ip_value(facts.peer.ip()), facts: Arc::new(facts), https_port, link: ClientLink::new() }
+    }
+
+    /// What the connection's transport tells its requests.
+    #[must_use]
+    pub fn link(&self) -> &ClientLink {
+        &self.link
     }
 
     /// One picture for the whole request.

@@ -24,9 +24,7 @@ pub(super) fn clean(head: &mut response::Parts, upgrade_asked: bool) -> Result<(
         return Err(bad("the target switched protocols without being asked"));
     }
     let headers = &mut head.headers;
-    if headers.contains_key(header::TRANSFER_ENCODING) && headers.contains_key(header::CONTENT_LENGTH) {
-        return Err(bad("the target sent Content-Length together with Transfer-Encoding"));
-    }
+    one_coding(headers)?;
     one_length(headers)?;
     strip(headers);
     only_first(headers, &header::DATE);
@@ -36,6 +34,19 @@ pub(super) fn clean(head: &mut response::Parts, upgrade_asked: bool) -> Result<(
     }
     head.version = Version::HTTP_11;
     Ok(())
+}
+
+/// None, or one `chunked` that no length contradicts. The coding is hyper's to take off; another one would stay on.
+fn one_coding(headers: &HeaderMap) -> Result<(), Fault> {
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => Ok(()),
+        (Some(_), None) if headers.contains_key(header::CONTENT_LENGTH) => {
+            Err(bad("the target sent Content-Length together with Transfer-Encoding"))
+        }
+        (Some(coding), None) if coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked") => Ok(()),
+        _ => Err(bad("the target sent a transfer coding other than one `chunked`")),
+    }
 }
 
 /// One plain number; equal repetitions are folded, since they are unambiguous in an answer.
@@ -119,6 +130,9 @@ mod tests {
             cleaned(200, &[("content-length", "2"), ("transfer-encoding", "chunked")]),
             Err(FaultKind::BadAnswer)
         );
+        assert_eq!(cleaned(200, &[("transfer-encoding", "gzip")]), Err(FaultKind::BadAnswer));
+        assert_eq!(cleaned(200, &[("transfer-encoding", "gzip, chunked")]), Err(FaultKind::BadAnswer));
+        assert_eq!(cleaned(200, &[("transfer-encoding", "Chunked")]), Ok(vec![]));
         assert_eq!(cleaned(101, &[("upgrade", "websocket")]), Err(FaultKind::BadAnswer));
         assert_eq!(cleaned(204, &[("content-length", "0")]), Ok(vec![]));
     }

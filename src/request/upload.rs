@@ -5,7 +5,6 @@
 use super::client_body::ClientBody;
 use super::scope::Scope;
 use crate::domain::fault::{Fault, FaultKind};
-use crate::domain::framing::ChunkError;
 use crate::domain::hop_by_hop::allowed_in_trailers;
 use crate::domain::units::ByteSize;
 use crate::runtime::now;
@@ -14,6 +13,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use std::error::Error;
 use std::fmt;
+use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -171,19 +171,27 @@ impl Streaming {
         Poll::Ready(frame)
     }
 
+    /// The client left, or its body broke its framing.
     fn broken(&self, error: &hyper::Error) -> UploadError {
-        let mut source = error.source();
-        while let Some(error) = source {
-            let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-            if error.is::<ChunkError>() || inner.is_some_and(|inner| inner.is::<ChunkError>()) {
-                return self.upload.fail(FaultKind::BadBody, ChunkError.to_string());
-            }
-            source = error.source();
-        }
-        self.upload.fail(
-            FaultKind::ClientGone,
-            format!("the client broke off after {} bytes of its body: {error}", self.upload.bytes()),
-        )
+        let io = std::iter::successors(error.source(), |error: &&(dyn Error + 'static)| (*error).source())
+            .find_map(|error| error.downcast_ref::<io::Error>());
+        let (kind, detail) = match io.map(io::Error::kind) {
+            Some(
+                io::ErrorKind::UnexpectedEof
+                | io::ErrorKind::InvalidData
+                | io::ErrorKind::InvalidInput
+                | io::ErrorKind::Other,
+            ) => (
+                FaultKind::BadBody,
+                format!("the body broke off or its chunks are malformed after {} bytes", self.upload.bytes()),
+            ),
+            // Resets, and every error of HTTP/2, where a body ends early only by a reset.
+            _ => (
+                FaultKind::ClientGone,
+                format!("the client broke off after {} bytes of its body: {error}", self.upload.bytes()),
+            ),
+        };
+        self.upload.fail(kind, detail)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Time, tasks, threads, stopping: what the async parts stand on.
 
 mod clock;
+mod link;
 mod shutdown;
 mod signals;
 mod sockets;
@@ -9,6 +10,7 @@ mod tunnel;
 mod worker;
 
 pub use clock::{Deadline, now, wall};
+pub use link::ClientLink;
 pub use shutdown::{Shutdown, ShutdownWatch, Stop};
 pub use signals::{StopSignals, stop_signals};
 pub use sockets::{ListenError, listen, probe, tune_client, tune_target};

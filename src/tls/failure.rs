@@ -17,7 +17,6 @@ pub struct HandshakeFailure {
     pub hint: &'static str,
 }
 
-
 /// Describes the error that ended a handshake, as the TLS acceptor gave it.
 #[must_use]
 pub fn describe_handshake_error(error: &io::Error) -> HandshakeFailure {

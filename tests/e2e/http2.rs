@@ -77,7 +77,6 @@ fn malformed_pseudo_headers_are_stream_errors() {
         (":method", "GE T"),
         (":method", "GET / HTTP/1.1"),
         (":method", "GET\r\nevil"),
-        (":scheme", ""),
         (":authority", "a\r\nevil: 1"),
         (":authority", "a\0b"),
     ] {
@@ -97,8 +96,8 @@ fn what_http_2_allows_and_we_do_not_gets_an_answer_or_an_error() {
     let refusing = Refusing::start();
     for fields in [
         &[(":method", "GET"), (":scheme", "ftp"), (":authority", API), (":path", "/")][..],
+        &[(":method", "GET"), (":scheme", ""), (":authority", API), (":path", "/")],
         &[(":method", "GET"), (":scheme", "https"), (":authority", API), (":path", "*")],
-        &[(":method", "GET"), (":scheme", "https"), (":authority", API), (":path", "/a#b")],
         &[
             (":method", "POST"),
             (":scheme", "https"),

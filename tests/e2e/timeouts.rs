@@ -1,7 +1,7 @@
 //! Timeouts: every wait ends, with an answer where one can still be given.
 
 use crate::support::*;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A proxy with short waits, in front of `origin`.
 fn hasty(origin: &Origin, timeouts: &str) -> Proxy {
@@ -25,7 +25,8 @@ fn a_slow_head_gets_408() {
     let origin = Origin::ok();
     let proxy = hasty(&origin, "head: \"300ms\"");
     for start in ["GET /slow HTTP/1.1\r\nHost: api.clearml.test\r\nX-", "G", "GET /slow HTTP/1.1\r\n"] {
-        for mut client in [Client::https(&proxy), Client::http(&proxy)] {
+        for open in [Client::https, Client::http] {
+            let mut client = open(&proxy);
             client.send(start);
             let answer = client.answer();
             answer.assert_fault(408, "client; head_timeout");
@@ -110,14 +111,15 @@ fn pings_do_not_keep_an_idle_connection() {
     assert_eq!(frames.get(1), Outcome::Status(200));
     let ping = Frame::new(kind::PING, 0, 0, b"keepkeep").encode();
     let mut ended = false;
-    for _ in 0..500 {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while Instant::now() < deadline {
         if frames.client().try_send(&ping).is_err() {
             ended = true;
             break;
         }
         frames.client().poll(Duration::from_millis(20));
     }
-    assert!(ended, "ten seconds of pings kept it open");
+    assert!(ended, "half a minute of pings kept it open");
 }
 
 #[test]

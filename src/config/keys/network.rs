@@ -8,7 +8,7 @@ use crate::domain::units::ByteSize;
 const WORKERS_MAX: u64 = 1_024;
 
 /// The smallest body limit that leaves the web UI usable.
-const BODY_MIN: ByteSize = ByteSize::kib(64);
+const BODY_MIN: ByteSize = ByteSize::kib(1);
 
 /// A body limit above this is none (1 EiB); it keeps sums of bytes inside 64 bits.
 const BODY_MAX: ByteSize = ByteSize::mib(1 << 40);

@@ -191,6 +191,9 @@ fn request_line(line: &[u8], target_max: usize) -> Result<RequestLine<'_>, Fault
     if target.is_empty() || target.iter().any(|byte| *byte <= b' ' || *byte == 0x7f || *byte == b'#') {
         return Err(malformed("the request target is empty or has a control character or `#`"));
     }
+    if !plain_target(target) && http::Uri::try_from(target).is_err() {
+        return Err(malformed("the request target is no URL"));
+    }
     let http10 = match version {
         b"HTTP/1.1" => false,
         b"HTTP/1.0" => true,
@@ -203,6 +206,15 @@ fn request_line(line: &[u8], target_max: usize) -> Result<RequestLine<'_>, Fault
         _ => return Err(malformed("the version is not HTTP/1.1")),
     };
     Ok(RequestLine { method, target, http10 })
+}
+
+/// Whether a target has only characters that every URL parser takes; others are looked at more closely.
+fn plain_target(target: &[u8]) -> bool {
+    let plain = |byte: &u8| {
+        byte.is_ascii_alphanumeric()
+            || matches!(byte, b'/' | b'.' | b'-' | b'_' | b'~' | b'%' | b'?' | b'=' | b'&' | b'+' | b',' | b':')
+    };
+    target.first() == Some(&b'/') && target.iter().all(plain)
 }
 
 fn field<'a>(line: &'a [u8], fields: &mut Fields<'a>, seen: &mut Seen<'a>) -> Result<(), Fault> {
