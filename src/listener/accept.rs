@@ -1,41 +1,23 @@
 //! Accepting: under a limit on connections, with a pause when descriptors run out.
 
+use super::acceptor::Acceptor;
 use super::handshake;
-use crate::connection::Connections;
 use crate::domain::addr::PeerAddr;
 use crate::domain::facts::{ConnectionFacts, ListenerKind};
-use crate::request::{Scope, Worker, lead_to_https};
+use crate::request::lead_to_https;
 use crate::runtime::{now, tune_client};
 use crate::telemetry::{Counter, Gauge, Pace};
-use crate::tls::ServerTls;
 use hyper::service::service_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 
 /// How long accepting rests when the system has no descriptors left.
 const REST: Duration = Duration::from_millis(100);
-
-/// What one worker needs to accept connections.
-#[derive(Clone, Debug)]
-pub struct Acceptor {
-    /// How its connections are served.
-    pub connections: Connections,
-    /// The parts that its requests share.
-    pub worker: Arc<Worker>,
-    /// Certificates and TLS settings.
-    pub tls: Arc<ServerTls>,
-    /// Places for connections, of the whole process.
-    pub places: Arc<Semaphore>,
-    /// Numbers connections, of the whole process.
-    pub numbers: Arc<AtomicU64>,
-    /// The port that clients reach https on.
-    pub https_port: u16,
-}
 
 impl Acceptor {
     /// Accepts on `socket` until the process drains; what already waits in the kernel's queue is still taken.
@@ -121,9 +103,5 @@ impl Acceptor {
                 }
             }
         });
-    }
-
-    pub(super) fn scope(&self, facts: ConnectionFacts) -> Arc<Scope> {
-        Arc::new(Scope::new(Arc::clone(&self.worker), facts, self.https_port))
     }
 }

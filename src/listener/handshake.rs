@@ -1,6 +1,6 @@
 //! The TLS handshake, under a deadline; and the commonest typo, plain HTTP on the TLS port.
 
-use super::accept::Acceptor;
+use super::acceptor::Acceptor;
 use crate::domain::facts::ConnectionFacts;
 use crate::request::{handle, plain_on_tls};
 use crate::runtime::{Deadline, now};

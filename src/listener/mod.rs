@@ -5,8 +5,9 @@
 //! Limits: `limits.connections`, `timeouts.handshake`.
 
 mod accept;
+mod acceptor;
 mod bind;
 mod handshake;
 
-pub use accept::Acceptor;
+pub use acceptor::Acceptor;
 pub use bind::{BindError, Bound, bind};

@@ -5,10 +5,9 @@
 //! for a while.
 //! Limits: `limits.linger`, `timeouts.linger`.
 
-use super::scope::Worker;
 use crate::domain::settings::Settings;
-use crate::runtime::Deadline;
-use crate::telemetry::Counter;
+use crate::runtime::{Deadline, Tasks};
+use crate::telemetry::{Counter, WorkerMetrics};
 use bytes::Bytes;
 use http::{Request, header};
 use http_body::{Body, Frame, SizeHint};
@@ -17,23 +16,39 @@ use hyper::body::Incoming;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// How what is left of bodies is read; one for each worker.
+#[derive(Debug)]
+pub(super) struct Leftovers {
+    tasks: Tasks,
+    metrics: WorkerMetrics,
+    bytes: u64,
+    time: Duration,
+}
+
+impl Leftovers {
+    pub(super) fn new(tasks: Tasks, metrics: WorkerMetrics, settings: &Settings) -> Arc<Self> {
+        Arc::new(Self { tasks, metrics, bytes: settings.limits.linger.get(), time: settings.timeouts.linger })
+    }
+}
 
 /// A client's body; what is left of it when it is dropped is read by a task of its own.
 #[derive(Debug)]
 pub(super) struct ClientBody {
     inner: Option<Incoming>,
-    worker: Arc<Worker>,
+    leftovers: Arc<Leftovers>,
     /// The client waits for `100 Continue`, which goes out when the body is first asked for.
     unasked: bool,
 }
 
 impl ClientBody {
     /// Wraps the body of `request`.
-    pub(super) fn of(request: Request<Incoming>, worker: &Arc<Worker>) -> Request<Self> {
+    pub(super) fn of(request: Request<Incoming>, leftovers: &Arc<Leftovers>) -> Request<Self> {
         let unasked = request.headers().contains_key(header::EXPECT);
         request.map(|inner| Self {
             inner: (!inner.is_end_stream()).then_some(inner),
-            worker: Arc::clone(worker),
+            leftovers: Arc::clone(leftovers),
             unasked,
         })
     }
@@ -65,19 +80,17 @@ impl Body for ClientBody {
 impl Drop for ClientBody {
     fn drop(&mut self) {
         let Some(rest) = self.inner.take().filter(|rest| !rest.is_end_stream() && !self.unasked) else { return };
-        let worker = Arc::clone(&self.worker);
-        self.worker.tasks.spawn_late("unread body", async move {
-            let settings = worker.settings();
-            if Deadline::after(settings.timeouts.linger).bound(read(rest, &settings)).await != Some(true) {
-                worker.metrics.add(Counter::LingerCutOff, 1);
+        let leftovers = Arc::clone(&self.leftovers);
+        self.leftovers.tasks.spawn_late("unread body", async move {
+            if Deadline::after(leftovers.time).bound(read(rest, leftovers.bytes)).await != Some(true) {
+                leftovers.metrics.add(Counter::LingerCutOff, 1);
             }
         });
     }
 }
 
 /// Reads and drops; false when there was more than the limit.
-async fn read(mut rest: Incoming, settings: &Settings) -> bool {
-    let mut left = settings.limits.linger.get();
+async fn read(mut rest: Incoming, mut left: u64) -> bool {
     while let Some(Ok(frame)) = rest.frame().await {
         left = left.saturating_sub(frame.data_ref().map_or(0, |data| data.len() as u64));
         if left == 0 {

@@ -30,7 +30,7 @@ use std::sync::Arc;
 pub async fn lead_to_https(scope: Arc<Scope>, request: Request<Incoming>) -> Result<Response<AnswerBody>, Infallible> {
     let mut record = scope.record(&request);
     let asker = Asker::of(&request, &scope);
-    Ok(match answer(&scope, ClientBody::of(request, &scope.worker), &mut record) {
+    Ok(match answer(&scope, ClientBody::of(request, &scope.worker.leftovers), &mut record) {
         Ok(Led::Answer(answer)) => answer.with_record(record, scope.link()),
         Ok(Led::Refuse(text)) => {
             let refused = Fault::new(FaultKind::HttpsRequired, "plain http would lose the request body");
@@ -50,7 +50,7 @@ pub async fn lead_to_https(scope: Arc<Scope>, request: Request<Incoming>) -> Res
 pub async fn plain_on_tls(scope: Arc<Scope>, request: Request<Incoming>) -> Result<Response<AnswerBody>, Infallible> {
     let mut record = scope.record(&request);
     let asker = Asker::of(&request, &scope);
-    let checked = match guard::check(ClientBody::of(request, &scope.worker), &scope.site().settings.limits) {
+    let checked = match guard::check(ClientBody::of(request, &scope.worker.leftovers), &scope.site().settings.limits) {
         Ok(checked) => checked,
         Err(refused) => return Ok(fault(refused, &asker, record)),
     };

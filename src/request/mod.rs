@@ -42,7 +42,7 @@ use std::sync::Arc;
 pub async fn handle(scope: Arc<Scope>, request: Request<Incoming>) -> Result<Response<AnswerBody>, Infallible> {
     let mut record = scope.record(&request);
     let asker = respond::Asker::of(&request, &scope);
-    let request = ClientBody::of(request, &scope.worker);
+    let request = ClientBody::of(request, &scope.worker.leftovers);
     Ok(match answer(&scope, request, &mut record).await {
         Ok(answer) => answer.with_record(record, scope.link()),
         Err(fault) => respond::fault(fault, &asker, record),
@@ -63,7 +63,7 @@ async fn answer(
         return Ok(respond::options());
     }
     let admitted = admit::admit(scope, &site, service, checked)?;
-    let outgoing = outgoing::prepare(admitted, scope, record);
+    let outgoing = outgoing::prepare(admitted, scope, &site, record);
     if outgoing.websocket() {
         upgrade::open(scope, &site, outgoing, record).await
     } else {

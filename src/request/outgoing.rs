@@ -6,6 +6,7 @@
 use super::admit::{Admitted, Permit};
 use super::client_body::ClientBody;
 use super::scope::{Scope, ip_value};
+use super::site::Site;
 use super::upload::{OutgoingBody, Upload};
 use crate::domain::forwarded::{
     OURS, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO, X_REAL_IP, X_REQUEST_ID, shadows_ours,
@@ -39,7 +40,7 @@ impl Outgoing {
 }
 
 /// Rebuilds the head for the target.
-pub(super) fn prepare(admitted: Admitted, scope: &Scope, record: &AccessRecord) -> Outgoing {
+pub(super) fn prepare(admitted: Admitted, scope: &Scope, site: &Site, record: &AccessRecord) -> Outgoing {
     let Admitted { checked, service, permit, max_body } = admitted;
     let (mut request, authority) = checked.into_parts();
     let upgrade = wants_websocket(&request).then(|| hyper::upgrade::on(&mut request));
@@ -50,7 +51,7 @@ pub(super) fn prepare(admitted: Admitted, scope: &Scope, record: &AccessRecord) 
     if parts.version == Version::HTTP_2 {
         join_cookies(headers);
     }
-    describe_client(headers, scope, record, &authority);
+    describe_client(headers, scope, site, record, &authority);
     headers.insert(header::HOST, authority);
     // Answered by ourselves as soon as the body is wanted.
     headers.remove(header::EXPECT);
@@ -70,7 +71,7 @@ pub(super) fn prepare(admitted: Admitted, scope: &Scope, record: &AccessRecord) 
             // Said here because the client library leaves it out for GET, and ClearML's SDK sends bodies with GET.
             headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }
-        let upload = Upload::new(scope, max_body);
+        let upload = Upload::new(&site.settings, max_body, scope.worker.metrics.clone());
         (OutgoingBody::streaming(body, Arc::clone(&upload)), Some(upload))
     };
     parts.uri = origin_form(&parts.uri);
@@ -121,8 +122,14 @@ fn join_cookies(headers: &mut HeaderMap) {
     }
 }
 
-fn describe_client(headers: &mut HeaderMap, scope: &Scope, record: &AccessRecord, authority: &HeaderValue) {
-    let trusted = scope.site().settings.trusted_proxies.contains(scope.facts.peer.ip());
+fn describe_client(
+    headers: &mut HeaderMap,
+    scope: &Scope,
+    site: &Site,
+    record: &AccessRecord,
+    authority: &HeaderValue,
+) {
+    let trusted = site.settings.trusted_proxies.contains(scope.facts.peer.ip());
     let chain = trusted.then(|| chain(headers, &scope.peer)).flatten();
     let told = |name: HeaderName| headers.get(name).filter(|_| trusted).cloned();
     let (proto, host, port) = (told(X_FORWARDED_PROTO), told(X_FORWARDED_HOST), told(X_FORWARDED_PORT));

@@ -1,11 +1,11 @@
 //! What a request finds around it: its worker's parts and its connection's facts.
 
+use super::client_body::Leftovers;
 use super::ids::RequestIds;
 use super::site::Site;
 use super::upload::OutgoingBody;
 use crate::domain::facts::ConnectionFacts;
 use crate::domain::forwarded::{X_REQUEST_ID, client_of};
-use crate::domain::settings::Settings;
 use crate::runtime::{ClientLink, Tasks, now, wall};
 use crate::telemetry::{AccessLog, AccessRecord, WorkerMetrics};
 use crate::upstream::{Connector, Pool};
@@ -31,6 +31,7 @@ pub struct Worker {
     pub(super) running_max: usize,
     /// `limits.tunnels`, of the whole process.
     pub(super) tunnels: Arc<Semaphore>,
+    pub(super) leftovers: Arc<Leftovers>,
     ids: RequestIds,
 }
 
@@ -55,6 +56,7 @@ impl Worker {
                 settings.timeouts.connect,
                 settings.limits.answer_head,
             ),
+            leftovers: Leftovers::new(tasks.clone(), metrics.clone(), &settings),
             access,
             metrics,
             tasks,
@@ -63,11 +65,6 @@ impl Worker {
             tunnels,
             ids: RequestIds::new(),
         }
-    }
-
-    /// What it runs by now.
-    pub(super) fn settings(&self) -> Arc<Settings> {
-        Arc::clone(&self.site.load().settings)
     }
 
     /// What has to be done once a second: close old idle connections, hand log lines on.

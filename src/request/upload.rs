@@ -3,9 +3,9 @@
 //! Limits: `services.*.max_body`, `limits.min_upload_rate` over `timeouts.slow_body`.
 
 use super::client_body::ClientBody;
-use super::scope::Scope;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::hop_by_hop::allowed_in_trailers;
+use crate::domain::settings::Settings;
 use crate::domain::units::ByteSize;
 use crate::runtime::now;
 use crate::telemetry::{Counter, WorkerMetrics};
@@ -37,8 +37,7 @@ pub(super) struct Upload {
 }
 
 impl Upload {
-    pub(super) fn new(scope: &Scope, max_body: Option<ByteSize>) -> Arc<Self> {
-        let settings = &scope.site().settings;
+    pub(super) fn new(settings: &Settings, max_body: Option<ByteSize>, metrics: WorkerMetrics) -> Arc<Self> {
         Arc::new(Self {
             begun: now(),
             bytes: AtomicU64::new(0),
@@ -48,7 +47,7 @@ impl Upload {
             max: max_body.map(ByteSize::get),
             rate_min: settings.limits.min_upload_rate.get(),
             window: settings.timeouts.slow_body,
-            metrics: scope.worker.metrics.clone(),
+            metrics,
         })
     }
 

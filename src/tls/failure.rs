@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn every_reason_has_its_own_label_and_a_hint() {
-        let labels = TlsFailure::ALL.map(TlsFailure::as_str).into_iter().collect::<HashSet<_>>();
+        let labels = TlsFailure::ALL.iter().map(|reason| reason.as_str()).collect::<HashSet<_>>();
         assert_eq!(labels.len(), TlsFailure::ALL.len());
         assert!(TlsFailure::ALL.iter().all(|reason| !reason.hint().is_empty()));
     }

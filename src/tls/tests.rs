@@ -3,6 +3,7 @@
 use super::*;
 use crate::domain::names::HostName;
 use crate::domain::settings::CertificateFiles;
+use crate::telemetry::TlsFailure;
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
 };
@@ -403,7 +404,7 @@ fn certificates_are_swapped_between_handshakes() {
 }
 
 /// The server's error as the TLS acceptor wraps it.
-fn described(error: rustls::Error) -> HandshakeReason {
+fn described(error: rustls::Error) -> TlsFailure {
     describe_handshake_error(&io::Error::new(io::ErrorKind::InvalidData, error)).reason
 }
 
@@ -421,11 +422,11 @@ fn failed_handshakes_say_why() {
         client
     };
     for versions in [&ONLY_13[..], &ONLY_12[..]] {
-        assert_eq!(failure(Client::new().versions(versions)), HandshakeReason::UnknownAuthority);
+        assert_eq!(failure(Client::new().versions(versions)), TlsFailure::UnknownAuthority);
     }
-    assert_eq!(failure(Client::new().alpn(&["smtp"])), HandshakeReason::Protocol);
+    assert_eq!(failure(Client::new().alpn(&["smtp"])), TlsFailure::Protocol);
     let rsa_only = with_suite(cipher_suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256).versions(&ONLY_12);
-    assert_eq!(failure(rsa_only), HandshakeReason::Cipher);
+    assert_eq!(failure(rsa_only), TlsFailure::Cipher);
 }
 
 #[test]
@@ -437,7 +438,7 @@ fn refused_names_and_dates_are_told_from_unknown_authorities() {
         (Client::new().at(now() - 11 * DAY), "app.example.com"),
     ] {
         let failed = shake(&server.config(), &client.trusting(std::slice::from_ref(&root)), name).unwrap_err();
-        assert_eq!(described(failed.server.unwrap()), HandshakeReason::CertificateRefused, "{name}");
+        assert_eq!(described(failed.server.unwrap()), TlsFailure::CertificateRefused, "{name}");
     }
 }
 
@@ -445,10 +446,10 @@ fn refused_names_and_dates_are_told_from_unknown_authorities() {
 fn bytes_that_are_no_tls_are_named_so() {
     let (server, _) = example();
     for (bytes, expected) in [
-        (&b"GET / HTTP/1.1\r\nHost: app.example.com\r\n\r\n"[..], HandshakeReason::NotTls),
-        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", HandshakeReason::NotTls),
-        (b"SSH-2.0-OpenSSH_9.6\r\n", HandshakeReason::NotTls),
-        (b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00", HandshakeReason::Malformed),
+        (&b"GET / HTTP/1.1\r\nHost: app.example.com\r\n\r\n"[..], TlsFailure::NotTls),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", TlsFailure::NotTls),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", TlsFailure::NotTls),
+        (b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00", TlsFailure::Malformed),
     ] {
         let mut connection = ServerConnection::new(server.config()).unwrap();
         connection.read_tls(&mut &*bytes).unwrap();
