@@ -1,6 +1,7 @@
 //! The TLS handshake, under a deadline; and the commonest typo, plain HTTP on the TLS port.
 
 use super::acceptor::Acceptor;
+use super::read_ahead::ReadAhead;
 use crate::domain::facts::ConnectionFacts;
 use crate::request::{handle, plain_on_tls};
 use crate::runtime::{Deadline, now};
@@ -35,7 +36,7 @@ pub(super) async fn serve(acceptor: &Acceptor, stream: TcpStream, mut facts: Con
         }
         None => return timed_out(acceptor, &facts),
     }
-    let accepted = deadline.bound(TlsAcceptor::from(acceptor.tls.config()).accept(stream)).await;
+    let accepted = deadline.bound(TlsAcceptor::from(acceptor.tls.config()).accept(ReadAhead::new(stream))).await;
     let stream = match accepted {
         Some(Ok(stream)) => stream,
         Some(Err(error)) => {
@@ -54,7 +55,7 @@ pub(super) async fn serve(acceptor: &Acceptor, stream: TcpStream, mut facts: Con
 }
 
 /// Notes what the handshake settled; whether HTTP/2 is spoken.
-fn secured(acceptor: &Acceptor, stream: &TlsStream<TcpStream>, facts: &mut ConnectionFacts) -> bool {
+fn secured(acceptor: &Acceptor, stream: &TlsStream<ReadAhead>, facts: &mut ConnectionFacts) -> bool {
     let tls = facts_of(stream.get_ref().1);
     acceptor.connections.metrics.add(Counter::TlsHandshakes, 1);
     if tls.resumed {

@@ -8,6 +8,7 @@ mod accept;
 mod acceptor;
 mod bind;
 mod handshake;
+mod read_ahead;
 
 pub use acceptor::Acceptor;
 pub use bind::{BindError, Bound, bind};

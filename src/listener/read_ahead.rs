@@ -1,0 +1,149 @@
+//! Larger reads below TLS, once they pay.
+//!
+//! rustls asks its transport for 4 KiB at a time, a system call each. A connection that fills such reads (an upload) is
+//! read 64 KiB at a time instead; one that does not (small requests, idle) keeps no buffer.
+//! Limits: one buffer of 64 KiB, only while bytes keep coming.
+
+use bytes::{Buf, BytesMut};
+use std::io::{IoSlice, Result};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_util::io::poll_read_buf;
+
+/// One large read: four TLS records.
+const BUFFER: usize = 64 * 1024;
+
+/// A large read that brings less than this was not worth its buffer.
+const SMALL: usize = 4 * 1024;
+
+/// A socket that is read ahead while it is busy.
+#[derive(Debug)]
+pub(super) struct ReadAhead {
+    inner: TcpStream,
+    buffer: BytesMut,
+    /// The last read brought as much as it asked for.
+    busy: bool,
+}
+
+impl ReadAhead {
+    pub(super) fn new(inner: TcpStream) -> Self {
+        Self { inner, buffer: BytesMut::new(), busy: false }
+    }
+
+    fn fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        self.buffer.reserve(BUFFER);
+        match poll_read_buf(Pin::new(&mut self.inner), cx, &mut self.buffer) {
+            Poll::Ready(Ok(count)) => {
+                self.busy = count >= SMALL;
+                Poll::Ready(Ok(()))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => {
+                // Whoever waits keeps no buffer.
+                (self.buffer, self.busy) = (BytesMut::new(), false);
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl AsyncRead for ReadAhead {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<Result<()>> {
+        if self.buffer.is_empty() {
+            if !self.busy {
+                let wanted = buf.remaining();
+                let before = buf.filled().len();
+                let result = Pin::new(&mut self.inner).poll_read(cx, buf);
+                self.busy = buf.filled().len() - before == wanted;
+                return result;
+            }
+            ready!(self.fill(cx))?;
+        }
+        let count = buf.remaining().min(self.buffer.len());
+        buf.put_slice(self.buffer.get(..count).unwrap_or_default());
+        self.buffer.advance(count);
+        if self.buffer.is_empty() && !self.busy {
+            self.buffer = BytesMut::new();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for ReadAhead {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[IoSlice<'_>],
+    ) -> Poll<Result<usize>> {
+        Pin::new(&mut self.inner).poll_write_vectored(cx, bytes)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    async fn pair() -> (TcpStream, ReadAhead) {
+        let listener = crate::runtime::listen(([127, 0, 0, 1], 0).into()).unwrap();
+        let listener = TcpListener::from_std(listener).unwrap();
+        let socket = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let (accepted, _) = listener.accept().await.unwrap();
+        (TcpStream::from_std(socket).unwrap(), ReadAhead::new(accepted))
+    }
+
+    #[tokio::test]
+    async fn every_byte_comes_once_and_in_order_whatever_the_sizes() {
+        let (mut sender, mut reader) = pair().await;
+        let bytes = (0_u32..300_000).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect::<Vec<_>>();
+        let sent = bytes.clone();
+        let sending = async move {
+            for piece in sent.chunks(7_777) {
+                sender.write_all(piece).await.unwrap();
+            }
+            sender.shutdown().await.unwrap();
+            sender
+        };
+        let reading = async {
+            let (mut got, mut piece) = (Vec::new(), vec![0; 4096]);
+            loop {
+                match reader.read(&mut piece).await.unwrap() {
+                    0 => break got,
+                    count => got.extend_from_slice(&piece[..count]),
+                }
+            }
+        };
+        let (_sender, got) = tokio::join!(sending, reading);
+        assert!(got == bytes, "{} of {} bytes", got.len(), bytes.len());
+        assert_eq!(reader.buffer.capacity(), 0, "a reader at the end keeps no buffer");
+    }
+
+    #[tokio::test]
+    async fn small_reads_take_no_buffer() {
+        let (mut sender, mut reader) = pair().await;
+        sender.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+        let mut piece = [0; 4096];
+        assert_eq!(reader.read(&mut piece).await.unwrap(), 18);
+        assert_eq!((reader.buffer.capacity(), reader.busy), (0, false));
+    }
+}
