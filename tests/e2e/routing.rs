@@ -119,22 +119,33 @@ fn path_and_query_stay_as_they_are() {
 }
 
 #[test]
-fn a_target_may_be_a_name_and_comes_back_after_a_restart() {
-    let first = Origin::ok();
-    let port = first.addr().port();
-    let proxy = Run::to(&first).conf(&format!("services {{ api {{ targets: [\"localhost:{port}\"] }} }}")).start();
+fn a_target_may_be_a_name() {
+    let origin = Origin::ok();
+    let target = format!("localhost:{}", origin.addr().port());
+    let proxy = Run::to(&origin).conf(&format!("services {{ api {{ targets: [\"{target}\"] }} }}")).start();
     let mut client = Client::https(&proxy);
     assert_eq!(client.get(API, "/").status, 200);
-    assert_eq!(first.request().field("host"), API);
+    assert_eq!(origin.request().field("host"), API, "the client's host, not the target's name");
+}
+
+#[test]
+fn a_target_whose_name_does_not_resolve_is_503() {
+    let origin = Origin::ok();
+    let conf = "services { api { targets: [\"nowhere.invalid:8008\"] } }\ntimeouts { hold: \"300ms\" }";
+    let proxy = Run::to(&origin).conf(conf).start();
+    Client::https(&proxy).get(API, "/").assert_fault(503, "target; target_unreachable");
+    assert_eq!(Client::https(&proxy).get(APP, "/").status, 200, "the others are served");
 }
 
 #[test]
 fn more_workers_share_one_port() {
     let origin = Origin::ok();
-    let proxy = Run::to(&origin).conf("workers: 2").start();
-    for _ in 0..8 {
+    let mut proxy = Run::to(&origin).conf("workers: 2").start();
+    let listening = proxy.events().json().into_iter().filter(|event| event["message"] == "listening").count();
+    assert_eq!(listening, 2, "one for each listener, whatever the number of workers");
+    for _ in 0..16 {
         assert_eq!(Client::https(&proxy).get(API, "/").status, 200);
     }
-    let records = proxy.output().json();
-    assert!(records.len() <= 8, "one line for each request");
+    assert!(proxy.stop().success());
+    assert_eq!(proxy.output().json().len(), 16, "one line for each request");
 }

@@ -76,11 +76,6 @@ impl Client {
         }
     }
 
-    /// Our own address.
-    pub(crate) fn local(&self) -> SocketAddr {
-        self.socket().local_addr().unwrap()
-    }
-
     /// Sends bytes; a failure to do so ends the test.
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
         self.try_send(bytes).expect("the proxy takes the request");

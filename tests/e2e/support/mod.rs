@@ -21,10 +21,10 @@ pub(crate) use frames::{Frame, FrameClient, Outcome, kind};
 pub(crate) use gate::Gate;
 pub(crate) use hpack::block;
 pub(crate) use http2::{Http2, body_of, empty};
-pub(crate) use message::{Fields, Head, Received};
+pub(crate) use message::Fields;
 pub(crate) use origin::{Origin, Port, Visit};
 pub(crate) use pki::{Leaf, Pki, provider};
-pub(crate) use proxy::{BINARY, Proxy, Run};
+pub(crate) use proxy::{Proxy, Run};
 pub(crate) use refusing::Refusing;
 
 use std::time::Duration;

@@ -10,12 +10,12 @@ use std::fmt::Write as _;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::LazyLock;
 use tempfile::TempDir;
 
 /// The program under test.
-pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_clearway");
+const BINARY: &str = env!("CARGO_BIN_EXE_clearway");
 
 /// What a proxy is started with.
 pub(crate) struct Run {
@@ -87,6 +87,24 @@ impl Run {
         let conf = conf.to_str().unwrap().to_owned();
         Proxy::launch(folder, &["run", "--config", &conf])
     }
+
+    /// Starts a proxy that must end by itself; what it said.
+    pub(crate) fn fail(self) -> Output {
+        let folder = tempfile::tempdir().unwrap();
+        let conf = self.write(folder.path());
+        let mut command = command(folder.path());
+        command.args(["run", "--config"]).arg(conf).output().expect("the binary starts")
+    }
+}
+
+/// The binary in `folder`, with nothing inherited and no configuration to be found.
+fn command(folder: &Path) -> Command {
+    let empty = folder.join("no-configuration");
+    fs::create_dir_all(&empty).unwrap();
+    let mut command = Command::new(BINARY);
+    command.env_clear().env("CLEARML_CONFIG_DIR", empty).env("RUST_BACKTRACE", "1").current_dir(folder);
+    command.stdin(Stdio::null());
+    command
 }
 
 /// A running proxy; ends with its value.
@@ -107,15 +125,8 @@ impl Proxy {
 
     /// Runs the binary in `folder` with an environment of its own, and waits until it is ready.
     pub(crate) fn launch(folder: TempDir, arguments: &[&str]) -> Self {
-        let empty = folder.path().join("no-configuration");
-        fs::create_dir(&empty).unwrap();
-        let mut child = Command::new(BINARY)
+        let mut child = command(folder.path())
             .args(arguments)
-            .env_clear()
-            .env("CLEARML_CONFIG_DIR", empty)
-            .env("RUST_BACKTRACE", "1")
-            .current_dir(folder.path())
-            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
