@@ -1,1 +1,47 @@
-//! The command line.
+//! The command line: arguments in, exit code out.
+//!
+//! Exit codes: 0 when all went well, 1 for a configuration or run-time failure, 2 for a wrong command line.
+
+mod args;
+mod check;
+mod output;
+mod run;
+
+use args::{Args, Command, Reference};
+use clap::Parser;
+use std::process::ExitCode;
+
+/// A wrong command line.
+const USAGE: u8 = 2;
+
+/// Runs the command that the process's arguments name.
+#[must_use]
+pub fn main() -> ExitCode {
+    match Args::try_parse() {
+        Ok(args) => dispatch(args.command),
+        Err(error) => {
+            let text = error.render().to_string();
+            if error.use_stderr() {
+                output::note(text.trim_end());
+                return ExitCode::from(USAGE);
+            }
+            output::data(text.trim_end());
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+fn dispatch(command: Command) -> ExitCode {
+    match command {
+        Command::Run(args) => run::run(args),
+        Command::Check(args) => check::check(&args),
+        Command::Reference { page } => {
+            let text = match page {
+                Reference::ProxyConf => crate::config::proxy_conf(),
+                Reference::Configuration => crate::config::configuration(),
+            };
+            output::data(text.trim_end());
+            ExitCode::SUCCESS
+        }
+    }
+}

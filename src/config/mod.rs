@@ -1,1 +1,31 @@
 //! Text in, `Settings` out.
+//!
+//! `load` is the way in. A value passes through: `parse` (files) or `value` (variables) to a `tree` with origins,
+//! layers merge in `tree`, `walk` and `read` put them into `Settings` by the table in `keys`, `checks` looks at the
+//! whole. What is wrong is a `Problem`; all of them are gathered before anything fails.
+
+mod checks;
+mod discovery;
+mod environment;
+mod flags;
+mod keys;
+mod load;
+mod parse;
+mod problem;
+mod read;
+mod reference;
+mod render;
+mod slot;
+mod suggest;
+mod tree;
+mod units;
+mod value;
+mod variables;
+mod walk;
+
+pub use environment::Environment;
+pub use flags::Overrides;
+pub use load::{LoadRequest, Loaded, load};
+pub use problem::{Origin, Problem, Problems, Severity, Source};
+pub use reference::{configuration, proxy_conf};
+pub use render::{json, render};

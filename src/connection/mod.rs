@@ -1,1 +1,68 @@
-//! One client transport, from first byte to close.
+//! One client transport, from first byte to close, whichever HTTP version was agreed on.
+//!
+//! Owns: limits and deadlines of a connection, and the guard on the wire under HTTP/1.1. Leaves: what a request
+//! means to the service it is given.
+//! Limits: `limits.head`, `limits.headers`, `limits.target`, `limits.streams`, `limits.linger`, `timeouts.head`,
+//! `timeouts.keep_alive`, `timeouts.stalled_answer`, `timeouts.linger`.
+
+mod activity;
+mod deadlines;
+mod http1;
+mod http2;
+mod stall;
+mod tracked;
+mod wire;
+
+use crate::domain::settings::{Limits, Timeouts};
+use crate::runtime::{ShutdownWatch, Tasks};
+use crate::telemetry::WorkerMetrics;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::service::Service;
+use std::convert::Infallible;
+use std::error::Error;
+use std::sync::Arc;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// What the connections of one worker share.
+#[derive(Clone, Debug)]
+pub struct Connections {
+    /// Sizes and counts.
+    pub limits: Arc<Limits>,
+    /// Waits.
+    pub timeouts: Arc<Timeouts>,
+    /// This worker's counters.
+    pub metrics: WorkerMetrics,
+    /// This worker's tasks.
+    pub tasks: Tasks,
+    /// When to stop.
+    pub shutdown: ShutdownWatch,
+}
+
+impl Connections {
+    /// Serves one transport to its end: HTTP/2 where `http2`, else HTTP/1.1 and 1.0.
+    ///
+    /// A head that is refused on the wire reaches `service` as a stand-in with a `Refused` extension, so that every
+    /// refusal is answered and recorded in one place.
+    ///
+    /// # Cancel safety
+    /// Dropping the future closes the transport.
+    pub async fn serve<I, S, B>(&self, transport: I, http2: bool, service: S)
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Send + Sync + 'static,
+        S::Future: Send + 'static,
+        B: Body<Data = bytes::Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let ended = if http2 {
+            http2::serve(self, transport, service).await
+        } else {
+            http1::serve(self, transport, service).await
+        };
+        if let Err(error) = ended {
+            tracing::debug!(error = %error, source = error.source().map(tracing::field::display), "client connection ended early");
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! What is known about a connection before its first request.
 
 use super::addr::PeerAddr;
+use super::fault::Fault;
 use std::net::SocketAddr;
 
 /// The listener a connection came in through.
@@ -50,3 +51,7 @@ pub struct TlsFacts {
     /// Whether an earlier handshake was resumed.
     pub resumed: bool,
 }
+
+/// A request extension: the head was refused on the wire, and this request only stands in for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused(pub Fault);

@@ -101,7 +101,7 @@ pub struct Limits {
     pub answer_head: ByteSize,
     /// Request bodies slower than this many bytes a second, over `timeouts.slow_body`, are cut off (408).
     pub min_upload_rate: NonZeroU64,
-    /// Unread request bytes taken after an early answer, so that it reaches a client that is still sending.
+    /// Unread request bytes taken and dropped after an early answer, so that it reaches a client that still sends.
     pub linger: ByteSize,
 }
 
@@ -128,7 +128,7 @@ pub struct Timeouts {
     pub stalled_answer: Duration,
     /// A tunnel without a byte in either direction.
     pub tunnel_idle: Duration,
-    /// How long unread request bytes are taken after an early answer.
+    /// How long unread request bytes are taken and dropped after an early answer.
     pub linger: Duration,
     /// How long running requests may take to finish after a stop signal.
     pub drain: Duration,
@@ -248,7 +248,8 @@ impl Default for Limits {
             answer_head: ByteSize::kib(64),
             // The SDK itself gives up below 50 kB/s; this only ends connections that trickle on purpose.
             min_upload_rate: NonZeroU64::new(1_024).unwrap_or(NonZeroU64::MIN),
-            linger: ByteSize::mib(64),
+            // Python's TLS cannot read an answer once its own writing failed, so a refused upload is taken to its end.
+            linger: ByteSize::gib(32),
         }
     }
 }
@@ -268,7 +269,7 @@ impl Default for Timeouts {
             slow_body: Duration::from_secs(60),
             stalled_answer: Duration::from_secs(300),
             tunnel_idle: Duration::from_secs(3_600),
-            linger: Duration::from_secs(5),
+            linger: Duration::from_secs(600),
             drain: Duration::from_secs(300),
         }
     }

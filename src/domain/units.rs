@@ -25,6 +25,12 @@ impl ByteSize {
         Self(count * 1024 * 1024)
     }
 
+    /// `count` times 1024 times 1024 times 1024 bytes.
+    #[must_use]
+    pub const fn gib(count: u64) -> Self {
+        Self(count * 1024 * 1024 * 1024)
+    }
+
     /// The number of bytes.
     #[must_use]
     pub const fn get(self) -> u64 {

@@ -1,1 +1,12 @@
 //! Sockets in, transports out.
+//!
+//! Owns: binding, accepting under a limit, the TLS handshake under a deadline, plain HTTP on the TLS port.
+//! Leaves: the transport to `connection`, its requests to `request`.
+//! Limits: `limits.connections`, `timeouts.handshake`.
+
+mod accept;
+mod bind;
+mod handshake;
+
+pub use accept::Acceptor;
+pub use bind::{BindError, Bound, bind};

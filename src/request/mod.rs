@@ -1,1 +1,72 @@
-//! One request, from checked head to last body byte.
+//! One request, from checked head to last body byte. `handle` is the main path: read it first.
+//!
+//! Owns: the order guard, route, admit, forward, held by types: `Checked`, `Admitted`, `Outgoing`, `Lease`.
+//! Leaves: what ClearML expects to `clearml`, sockets to `connection` and `upstream`.
+
+mod admit;
+mod answer_body;
+mod client_body;
+mod forward;
+mod guard;
+mod ids;
+mod lead;
+mod outgoing;
+mod respond;
+mod scope;
+mod site;
+mod target_answer;
+mod upgrade;
+mod upload;
+
+pub use answer_body::{AnswerBody, AnswerError};
+pub use lead::{lead_to_https, plain_on_tls};
+pub use scope::{Scope, Worker};
+pub use site::Site;
+pub use upload::{OutgoingBody, UploadError};
+
+use crate::domain::fault::Fault;
+use crate::telemetry::AccessRecord;
+use client_body::ClientBody;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use std::convert::Infallible;
+use std::sync::Arc;
+
+/// The life of one request.
+///
+/// # Errors
+/// None: a fault becomes an answer.
+///
+/// # Cancel safety
+/// Dropping the future closes the connection to the target; the record is written either way.
+pub async fn handle(scope: Arc<Scope>, request: Request<Incoming>) -> Result<Response<AnswerBody>, Infallible> {
+    let mut record = scope.record(&request);
+    let asker = respond::Asker::of(&request);
+    let request = ClientBody::of(request, &scope.worker);
+    Ok(match answer(&scope, request, &mut record).await {
+        Ok(answer) => answer.with_record(record),
+        Err(fault) => respond::fault(fault, &asker, record),
+    })
+}
+
+async fn answer(
+    scope: &Scope,
+    request: Request<ClientBody>,
+    record: &mut AccessRecord,
+) -> Result<respond::Answer, Fault> {
+    let site = scope.site();
+    let checked = guard::check(request, &site.settings.limits)?;
+    record.client = scope.client(checked.headers());
+    let service = site.route(checked.host())?;
+    record.service = Some(service);
+    if checked.asks_about_us() {
+        return Ok(respond::options());
+    }
+    let admitted = admit::admit(scope, &site, service, checked)?;
+    let outgoing = outgoing::prepare(admitted, scope, record);
+    if outgoing.websocket() {
+        upgrade::open(scope, &site, outgoing, record).await
+    } else {
+        forward::send(scope, &site, outgoing, record).await
+    }
+}

@@ -5,11 +5,13 @@ mod shutdown;
 mod signals;
 mod sockets;
 mod tasks;
+mod tunnel;
 mod worker;
 
 pub use clock::{Deadline, now, wall};
 pub use shutdown::{Shutdown, ShutdownWatch, Stop};
 pub use signals::{StopSignals, stop_signals};
-pub use sockets::{ListenError, listen, tune_client, tune_target};
+pub use sockets::{ListenError, listen, probe, tune_client, tune_target};
 pub use tasks::{TaskCount, Tasks};
-pub use worker::{WorkerId, Workers, start_workers};
+pub use tunnel::{Passed, tunnel};
+pub use worker::{WorkerId, Workers, run_here, start_workers};

@@ -47,6 +47,18 @@ impl ShutdownWatch {
         self.state() == Stop::Running
     }
 
+    /// Waits until the deadline of a drain is moved; for ever when it is not.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost when dropped.
+    pub async fn moved(&mut self) -> Deadline {
+        let before = self.state();
+        match self.0.wait_for(|stop| *stop != before).await.map(|stop| *stop) {
+            Ok(Stop::Draining(deadline)) => deadline,
+            Ok(Stop::Running) | Err(_) => std::future::pending().await,
+        }
+    }
+
     /// Waits until draining begins; returns the deadline. A vanished `Shutdown` counts as a deadline that has passed.
     ///
     /// # Cancel safety

@@ -40,16 +40,24 @@ impl std::error::Error for ListenError {
 /// # Errors
 /// `ListenError` with the address, for instance when another program has the port.
 pub fn listen(addr: SocketAddr) -> Result<std::net::TcpListener, ListenError> {
-    open(addr).map_err(|source| ListenError { addr, source })
+    open(addr, true).map_err(|source| ListenError { addr, source })
 }
 
-fn open(addr: SocketAddr) -> std::io::Result<std::net::TcpListener> {
+/// Fails where anybody listens on `addr` already, also where sharing would be allowed.
+///
+/// # Errors
+/// `ListenError` with the address.
+pub fn probe(addr: SocketAddr) -> Result<(), ListenError> {
+    open(addr, false).map(drop).map_err(|source| ListenError { addr, source })
+}
+
+fn open(addr: SocketAddr, shared: bool) -> std::io::Result<std::net::TcpListener> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
     if addr.is_ipv6() {
         socket.set_only_v6(false)?;
     }
     socket.set_reuse_address(true)?;
-    socket.set_reuse_port(true)?;
+    socket.set_reuse_port(shared)?;
     socket.set_nonblocking(true)?;
     socket.bind(&addr.into())?;
     socket.listen(BACKLOG)?;

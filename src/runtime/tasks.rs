@@ -50,6 +50,13 @@ impl Tasks {
         }));
     }
 
+    /// As `spawn`, for places that may run while the worker's executor is being torn down; does nothing then.
+    pub fn spawn_late(&self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
+        if tokio::runtime::Handle::try_current().is_ok() {
+            self.spawn(name, work);
+        }
+    }
+
     /// The count now.
     #[must_use]
     pub fn count(&self) -> TaskCount {

@@ -38,6 +38,14 @@ where
     Ok(Workers(workers))
 }
 
+/// Runs `work` to its end on the current thread.
+///
+/// # Errors
+/// The operating system's, when the executor cannot be made.
+pub fn run_here<F: Future>(work: F) -> std::io::Result<F::Output> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work))
+}
+
 impl Workers {
     /// Waits for all of them; returns how many ended by a panic.
     #[must_use]

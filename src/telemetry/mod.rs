@@ -1,1 +1,17 @@
 //! What operators see: events, one access record per request, counters.
+//!
+//! This is the face; no logic. Written by every part above; reads no clock and no environment itself.
+
+mod access;
+mod log;
+mod metrics;
+mod pace;
+mod redact;
+mod writer;
+
+pub use access::{AccessLog, AccessRecord, AccessWriter};
+pub use log::{LogError, LogHandle, log_panics, start_log};
+pub use metrics::{Counter, Gauge, GaugeGuard, Labels, Metrics, TlsFailure, WorkerMetrics};
+pub use pace::Pace;
+pub use redact::{Secret, redact_query};
+pub use writer::AccessLogError;

@@ -1,1 +1,26 @@
 //! Certificates and rustls configurations.
+//!
+//! The types of rustls stay in this folder: the listener is handed a finished `ServerTls`.
+
+mod chain;
+mod failure;
+mod issue;
+mod load;
+mod load_error;
+mod local_ca;
+mod server;
+mod store;
+mod warning;
+
+pub use failure::{HandshakeFailure, describe_handshake_error};
+pub use load::{LoadedCertificate, load_pair};
+pub use load_error::{LoadError, LoadProblem};
+pub use local_ca::{
+    AuthorityState, LocalAuthority, LocalCaError, LocalCaProblem, LocalCertificates, ensure as ensure_local,
+};
+pub use server::{ServerTls, ServerTlsError, Tickets, facts_of};
+pub use store::{CertStore, EmptyStore};
+pub use warning::CertificateWarning;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,35 @@
+# syntax=docker/dockerfile:1
+# Clearway as one static file in an empty image, not root.
+
+FROM rust:1.95-slim-bookworm AS build
+WORKDIR /build
+COPY . .
+# Static against glibc: nothing but the binary has to be shipped and kept up to date. `--target` keeps the flag away
+# from build scripts and procedural macros, which cannot be static.
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    --mount=type=cache,target=/build/target \
+    target="$(rustc -vV | sed -n 's/^host: //p')" \
+    && RUSTFLAGS="-C target-feature=+crt-static" cargo build --locked --release --target "$target" \
+    && install -D "target/$target/release/clearway" /image/usr/local/bin/clearway \
+    && mkdir -p /image/opt/clearml/config /image/certs /image/var/lib/clearway /image/tmp \
+    && chown -R 65532:65532 /image/var/lib/clearway \
+    && chmod 1777 /image/tmp
+
+# Empty, because names are looked up in /etc/hosts and by DNS only, and both are part of a static glibc.
+FROM scratch
+COPY --from=build /image /
+USER 65532:65532
+WORKDIR /opt/clearml/config
+
+# The local CA must survive the container: a new one would have to be trusted again.
+VOLUME /var/lib/clearway
+
+# Below 1024, so the container needs `--sysctl net.ipv4.ip_unprivileged_port_start=0` where the engine does not set
+# it by itself; or set listeners.https.bind and listeners.http.bind to higher ports and map them.
+EXPOSE 80 443
+
+ENTRYPOINT ["/usr/local/bin/clearway"]
+CMD ["run"]
+
+# No HEALTHCHECK: the image has no shell and no client, and a check through the proxy would restart it for a fault of
+# the services behind it. Ask from outside, for instance for https://app.<domain>/version.json.

@@ -1,0 +1,24 @@
+# The verbs. CI runs the same scripts, so green here is green there.
+
+.PHONY: help run test check ci up down
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\): ## /  make \1\t/p' Makefile
+
+run: ## the proxy with stand-ins for ClearML's services, on this machine only
+	cargo run --release -- run --demo
+
+test: ## every Rust test: units, house rules, end to end through the real binary
+	cargo test
+
+check: ## before a commit: form, lints, house rules, documents
+	bash .ci/check.sh
+
+ci: ## all that must be green: installs what is missing, then check, test, real clients, browser
+	bash .ci/run
+
+up: ## ClearML Server with Clearway in front, from docker-compose.yml and .env
+	docker compose up --detach --build
+
+down: ## stops it; data stays
+	docker compose down

@@ -1,0 +1,125 @@
+//! Settings to parts: the only wiring.
+
+use super::certificates::{CertificateError, Certificates, load};
+use crate::domain::names::{NamePattern, PerService};
+use crate::domain::settings::{ListenerSettings, Settings};
+use crate::listener::{BindError, Bound, bind};
+use crate::runtime::wall;
+use crate::telemetry::{AccessLogError, AccessWriter, Metrics};
+use crate::tls::{ServerTls, ServerTlsError, Tickets};
+use crate::upstream::Group;
+use std::error::Error;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// A whole proxy: built, bound, not yet running.
+#[derive(Debug)]
+pub struct App {
+    pub(super) settings: Arc<Settings>,
+    pub(super) https: Vec<Bound>,
+    pub(super) http: Vec<Bound>,
+    pub(super) tls: Arc<ServerTls>,
+    pub(super) covered: Arc<[NamePattern]>,
+    pub(super) groups: Arc<PerService<Group>>,
+    pub(super) access: AccessWriter,
+    pub(super) metrics: Metrics,
+    certificates: Certificates,
+}
+
+/// Why a proxy cannot be built. Nothing is left running.
+#[derive(Debug)]
+pub enum BuildError {
+    /// A certificate cannot be used.
+    Certificate(Box<CertificateError>),
+    /// TLS cannot be set up.
+    Tls(ServerTlsError),
+    /// An address cannot be listened on.
+    Bind(BindError),
+    /// The access log cannot be written.
+    AccessLog(AccessLogError),
+}
+
+impl BuildError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Certificate(error) => error.hint(),
+            Self::Tls(_) => String::from("this build of the cryptography library lacks what TLS 1.2 and 1.3 need"),
+            Self::Bind(error) => error.hint().to_owned(),
+            Self::AccessLog(error) => error.hint().to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Certificate(error) => error.fmt(f),
+            Self::Tls(error) => error.fmt(f),
+            Self::Bind(error) => error.fmt(f),
+            Self::AccessLog(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Error for BuildError {}
+
+impl App {
+    /// Builds everything that `settings` describes and binds its sockets.
+    ///
+    /// # Errors
+    /// `BuildError` with the first part that cannot be had.
+    pub fn build(settings: Settings) -> Result<Self, BuildError> {
+        let (store, certificates) =
+            load(&settings, wall()).map_err(|error| BuildError::Certificate(Box::new(error)))?;
+        let covered = store.names().cloned().collect();
+        let tickets = Tickets::new().map_err(BuildError::Tls)?;
+        let tls = ServerTls::build(store, &tickets).map_err(BuildError::Tls)?;
+        let open = |listener: &ListenerSettings| match listener.enabled {
+            true => bind(&listener.bind, settings.workers).map_err(BuildError::Bind),
+            false => Ok(Vec::new()),
+        };
+        Ok(Self {
+            https: open(&settings.https)?,
+            http: open(&settings.http)?,
+            access: AccessWriter::start(&settings.access_log).map_err(BuildError::AccessLog)?,
+            metrics: Metrics::new(settings.workers.get()),
+            groups: Arc::new(settings.services.map(|_, service| Group::new(service))),
+            tls: Arc::new(tls),
+            covered,
+            settings: Arc::new(settings),
+            certificates,
+        })
+    }
+
+    /// What it runs by.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The certificates in use, with what is to be said about them.
+    #[must_use]
+    pub fn certificates(&self) -> &Certificates {
+        &self.certificates
+    }
+
+    /// The addresses that https is spoken on.
+    pub fn https_addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        self.https.iter().map(|bound| bound.addr)
+    }
+
+    /// The addresses that http is spoken on.
+    pub fn http_addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        self.http.iter().map(|bound| bound.addr)
+    }
+
+    /// The port that clients reach https on: the public one, else the one we listen on.
+    #[must_use]
+    pub fn https_port(&self) -> u16 {
+        let bound = self.https.first().map(|bound| bound.addr.port());
+        self.settings.https.public_port.or(bound).unwrap_or(443)
+    }
+}

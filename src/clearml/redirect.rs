@@ -1,0 +1,110 @@
+//! How plain HTTP is led to HTTPS without losing a body.
+//!
+//! Owns: which requests a redirect brings over whole, and what the others are told. Leaves: checking the host before it
+//! is echoed, and writing the answer. Status 301, 302 and 303 are never right here: Python's `requests` turns an
+//! SDK upload into `GET /`, the file server answers that with 200, and the upload is reported as done but is lost. A
+//! 308 keeps the API's JSON bodies; an upload's stream is used up by then, and fails only after a long wait.
+
+use crate::domain::names::ServiceName;
+use http::Method;
+
+/// What a request on the plain listener is answered with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lead {
+    /// 308 with the https URL: method and body come along.
+    Permanent308,
+    /// `FaultKind::HttpsRequired`, at once and before the body is read; `text` says which URL to use instead, and where
+    /// to put it. It is the hint of `fault_answer`.
+    Refuse {
+        /// What to do next.
+        text: String,
+    },
+}
+
+/// How to answer a request for `https_url` (scheme, host, port if not 443, path and query) that came over plain HTTP.
+///
+/// Source: clearml `storage/helper.py` (uploads POST to exactly `files_server`), `backend_api/session/session.py`;
+/// clearml-web `report.component.ts` (uploads to `/files/` on the app host).
+#[must_use]
+pub fn lead(service: ServiceName, method: &Method, has_body: bool, https_url: &str) -> Lead {
+    let page_load = !has_body && (method == Method::GET || method == Method::HEAD);
+    let (base, path) = split_url(https_url);
+    match service {
+        _ if page_load => Lead::Permanent308,
+        ServiceName::Api => Lead::Permanent308,
+        ServiceName::App if path.starts_with("/api/") => Lead::Permanent308,
+        ServiceName::App => Lead::Refuse {
+            text: format!("Open {base} instead; in clearml.conf, set api.web_server: \"{base}\". Nothing was stored."),
+        },
+        ServiceName::Files => Lead::Refuse {
+            text: format!(
+                "In clearml.conf, set api.files_server: \"{base}\" (or CLEARML_FILES_HOST={base}). Nothing was stored \
+                 or deleted."
+            ),
+        },
+    }
+}
+
+/// Scheme with authority, and the path with its query.
+fn split_url(url: &str) -> (&str, &str) {
+    let authority = url.find("://").map_or(0, |colon| colon + 3);
+    let path = url.get(authority..).and_then(|rest| rest.find('/')).map_or(url.len(), |slash| authority + slash);
+    url.split_at_checked(path).unwrap_or((url, ""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NO_BODY: bool = false;
+    const BODY: bool = true;
+
+    #[test]
+    fn what_a_redirect_brings_over_whole_is_redirected() {
+        for (service, method, has_body, url) in [
+            (ServiceName::App, Method::GET, NO_BODY, "https://app.x/"),
+            (ServiceName::App, Method::HEAD, NO_BODY, "https://app.x/login?a=b"),
+            (ServiceName::App, Method::POST, BODY, "https://app.x:8443/api/v2.23/events.add"),
+            (ServiceName::App, Method::POST, NO_BODY, "https://app.x/api/auth.login"),
+            (ServiceName::Api, Method::GET, BODY, "https://api.x/v2.23/tasks.create"),
+            (ServiceName::Api, Method::GET, NO_BODY, "https://api.x/auth.login"),
+            (ServiceName::Api, Method::POST, BODY, "https://api.x/auth.login"),
+            (ServiceName::Api, Method::OPTIONS, NO_BODY, "https://api.x/auth.login"),
+            (ServiceName::Files, Method::GET, NO_BODY, "https://files.x/a/b.bin"),
+            (ServiceName::Files, Method::HEAD, NO_BODY, "https://files.x/a/b.bin"),
+        ] {
+            assert_eq!(
+                lead(service, &method, has_body, url),
+                Lead::Permanent308,
+                "{service} {method} {has_body} {url}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_would_be_lost_is_refused_with_the_url_to_use() {
+        for (service, method, has_body, url, named) in [
+            (
+                ServiceName::Files,
+                Method::POST,
+                BODY,
+                "https://files.x:8443/",
+                "api.files_server: \"https://files.x:8443\"",
+            ),
+            (ServiceName::Files, Method::POST, NO_BODY, "https://files.x/", "\"https://files.x\""),
+            (ServiceName::Files, Method::PUT, BODY, "https://files.x/a", "\"https://files.x\""),
+            (ServiceName::Files, Method::DELETE, NO_BODY, "https://files.x/a", "\"https://files.x\""),
+            (ServiceName::Files, Method::GET, BODY, "https://files.x/a", "\"https://files.x\""),
+            (ServiceName::Files, Method::OPTIONS, NO_BODY, "https://files.x", "\"https://files.x\""),
+            (ServiceName::App, Method::POST, BODY, "https://app.x:8443/files/", "https://app.x:8443 "),
+            (ServiceName::App, Method::GET, BODY, "https://app.x/", "https://app.x "),
+            (ServiceName::App, Method::POST, BODY, "https://app.x/apix", "https://app.x "),
+            (ServiceName::App, Method::DELETE, NO_BODY, "https://app.x/files/a", "https://app.x "),
+        ] {
+            let Lead::Refuse { text } = lead(service, &method, has_body, url) else {
+                panic!("{service} {method} {has_body} {url} was redirected")
+            };
+            assert!(text.contains(named), "{text}");
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! The arguments, as clap reads them. Texts that mean configuration are checked by `config`, with everything else.
+
+use crate::config::{Environment, LoadRequest, Overrides};
+use crate::domain::names::PerService;
+use clap::{Parser, Subcommand, ValueEnum};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "clearway",
+    version,
+    about = "Sub-domain reverse proxy for a self-hosted ClearML Server",
+    after_help = "Without any configuration, `clearway run` serves clearml.localhost on this machine only.\n\
+                  For a public set-up: `clearway run --domain clearml.example.com`."
+)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Serve until stopped by a signal
+    Run(RunArgs),
+    /// Check the configuration as `run` would read it, without starting
+    Check(CheckArgs),
+    /// Print a generated reference page
+    #[command(hide = true)]
+    Reference {
+        /// The page
+        page: Reference,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Reference {
+    /// config/proxy.conf
+    ProxyConf,
+    /// docs/reference/configuration.md
+    Configuration,
+}
+
+/// `clearway run`.
+#[derive(Debug, clap::Args)]
+pub(super) struct RunArgs {
+    #[command(flatten)]
+    pub(super) source: SourceArgs,
+    /// Also start stand-ins for ClearML's three services, to try the proxy without a server
+    #[arg(long)]
+    pub(super) demo: bool,
+}
+
+/// `clearway check`.
+#[derive(Debug, clap::Args)]
+pub(super) struct CheckArgs {
+    #[command(flatten)]
+    pub(super) source: SourceArgs,
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// Where the configuration comes from.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct SourceArgs {
+    /// Read this file only, instead of proxy.conf in CLEARML_CONFIG_DIR or /opt/clearml/config
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Parent name of app., api. and files.; repeat for several, "*" for any
+    #[arg(long, value_name = "NAME")]
+    domain: Vec<String>,
+    /// Worker threads [default: one per core]
+    #[arg(long, value_name = "COUNT")]
+    workers: Option<String>,
+    /// Listen for https here: a port, or an address with a port; repeat for several
+    #[arg(long, value_name = "BIND")]
+    https: Vec<String>,
+    /// Keep the https addresses, but use this port
+    #[arg(long, value_name = "PORT", conflicts_with = "https")]
+    https_port: Option<u16>,
+    /// Listen for plain http here; repeat for several
+    #[arg(long, value_name = "BIND", conflicts_with = "no_http")]
+    http: Vec<String>,
+    /// Keep the http addresses, but use this port
+    #[arg(long, value_name = "PORT", conflicts_with_all = ["http", "no_http"])]
+    http_port: Option<u16>,
+    /// Do not listen for plain http
+    #[arg(long)]
+    no_http: bool,
+    /// Address of the web server, host:port; repeat for several
+    #[arg(long, value_name = "TARGET")]
+    app_target: Vec<String>,
+    /// Address of the API server, host:port; repeat for several
+    #[arg(long, value_name = "TARGET")]
+    api_target: Vec<String>,
+    /// Address of the file server, host:port; repeat for several
+    #[arg(long, value_name = "TARGET")]
+    files_target: Vec<String>,
+    /// Which events to log: error, warn, info, debug, also by module
+    #[arg(long, value_name = "FILTER")]
+    log: Option<String>,
+}
+
+impl SourceArgs {
+    /// What to load, with this process's environment.
+    pub(super) fn request(&self, environment: Environment) -> LoadRequest {
+        let overrides = Overrides {
+            domains: self.domain.clone(),
+            workers: self.workers.clone(),
+            https: self.https.clone(),
+            https_port: self.https_port,
+            http: self.http.clone(),
+            http_port: self.http_port,
+            no_http: self.no_http,
+            targets: PerService {
+                app: self.app_target.clone(),
+                api: self.api_target.clone(),
+                files: self.files_target.clone(),
+            },
+            log: self.log.clone(),
+        };
+        let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        LoadRequest { file: self.config.clone(), environment, overrides, cores }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn source(line: &str) -> Result<SourceArgs, clap::error::ErrorKind> {
+        match Args::try_parse_from(line.split_whitespace()).map_err(|error| error.kind())?.command {
+            Command::Run(args) => Ok(args.source),
+            Command::Check(args) => Ok(args.source),
+            Command::Reference { .. } => panic!("no source"),
+        }
+    }
+
+    #[test]
+    fn the_command_is_well_formed() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_become_overrides() {
+        let line = "clearway check --domain a.example --domain b.example --workers 2 --https 443 --http-port 8080 \
+                    --api-target h:1 --log debug --config x.conf";
+        let request = source(line).unwrap().request(Environment::default());
+        assert_eq!(request.overrides.domains, ["a.example", "b.example"]);
+        assert_eq!((request.overrides.https.len(), request.overrides.http_port), (1, Some(8080)));
+        assert_eq!(request.overrides.targets.api, ["h:1"]);
+        assert_eq!(request.file, Some(PathBuf::from("x.conf")));
+    }
+
+    #[test]
+    fn contradictions_are_refused() {
+        use clap::error::ErrorKind;
+        for (line, kind) in [
+            ("clearway run --no-http --http 80", ErrorKind::ArgumentConflict),
+            ("clearway run --https 443 --https-port 443", ErrorKind::ArgumentConflict),
+            ("clearway run --https-port 70000", ErrorKind::ValueValidation),
+            ("clearway run --domian x", ErrorKind::UnknownArgument),
+            ("clearway", ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand),
+        ] {
+            assert_eq!(source(line).unwrap_err(), kind, "{line}");
+        }
+    }
+}

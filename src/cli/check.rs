@@ -1,0 +1,99 @@
+//! `clearway check`: what the configuration is made of, and what is wrong with it.
+
+use super::args::CheckArgs;
+use super::output;
+use crate::config::{Environment, Loaded, Problem, Problems, Severity, json, load};
+use crate::domain::settings::{Domains, Settings};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Loads the configuration and reports.
+pub(super) fn check(args: &CheckArgs) -> ExitCode {
+    let environment = Environment::of_process();
+    let outcome = load(&args.source.request(environment.clone()));
+    if args.json {
+        output::data(&as_json(&outcome).to_string());
+    } else {
+        match &outcome {
+            Ok(loaded) => {
+                output::problems(&loaded.warnings, &environment);
+                output::data(&summary(loaded));
+            }
+            Err(problems) => {
+                output::problems(problems.list(), &environment);
+                output::note(&refusal(problems));
+            }
+        }
+    }
+    if outcome.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// The last line for a configuration that cannot be used.
+pub(super) fn refusal(problems: &Problems) -> String {
+    let count = |severity| problems.list().iter().filter(|problem| problem.severity == severity).count();
+    let number = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
+    let errors = number(count(Severity::Error), "error");
+    match count(Severity::Warning) {
+        0 => format!("configuration is not valid: {errors}"),
+        warnings => format!("configuration is not valid: {errors}, {}", number(warnings, "warning")),
+    }
+}
+
+fn summary(loaded: &Loaded) -> String {
+    let mut lines = Vec::new();
+    lines.push(match (loaded.files.as_slice(), loaded.searched.as_slice()) {
+        ([], searched) => format!("files:       none; no proxy.conf in {}", join(searched)),
+        (files, _) => format!("files:       {}", join(files)),
+    });
+    if !loaded.variables.is_empty() {
+        lines.push(format!("environment: {}", loaded.variables.join(", ")));
+    }
+    if !loaded.flags.is_empty() {
+        lines.push(format!("flags:       {}", loaded.flags.join(", ")));
+    }
+    lines.push(match loaded.local {
+        true => format!("domain:      {} (local: nothing names a domain or certificate)", domains(&loaded.settings)),
+        false => format!("domain:      {}", domains(&loaded.settings)),
+    });
+    lines.push(listens(&loaded.settings));
+    lines.push(match loaded.warnings.len() {
+        0 => String::from("configuration is valid"),
+        1 => String::from("configuration is valid, with 1 warning"),
+        count => format!("configuration is valid, with {count} warnings"),
+    });
+    lines.join("\n")
+}
+
+fn join(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+fn domains(settings: &Settings) -> String {
+    match &settings.domains {
+        Domains::Any => String::from("*"),
+        Domains::Listed(names) => names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+    }
+}
+
+fn listens(settings: &Settings) -> String {
+    let pairs = [("https", &settings.https), ("http", &settings.http)];
+    let enabled = pairs.into_iter().filter(|(_, listener)| listener.enabled);
+    let texts = enabled.flat_map(|(scheme, listener)| listener.bind.iter().map(move |bind| format!("{scheme} {bind}")));
+    format!("listens:     {}", texts.collect::<Vec<_>>().join(", "))
+}
+
+fn as_json(outcome: &Result<Loaded, Problems>) -> serde_json::Value {
+    let all = |problems: &[Problem]| problems.iter().map(json).collect::<Vec<_>>();
+    match outcome {
+        Ok(loaded) => serde_json::json!({
+            "valid": true,
+            "local": loaded.local,
+            "files": loaded.files.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(),
+            "searched": loaded.searched.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(),
+            "variables": loaded.variables,
+            "flags": loaded.flags,
+            "problems": all(&loaded.warnings),
+        }),
+        Err(problems) => serde_json::json!({ "valid": false, "problems": all(problems.list()) }),
+    }
+}

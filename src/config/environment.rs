@@ -1,0 +1,130 @@
+//! The environment: the only file that reads the process's variables.
+//!
+//! Everything else takes an `Environment` as an argument, so that rules are tested with tables.
+
+use std::collections::BTreeMap;
+
+/// Variables by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Environment {
+    variables: BTreeMap<String, String>,
+    unreadable: Vec<String>,
+}
+
+impl Environment {
+    /// The variables of this process.
+    #[must_use]
+    pub fn of_process() -> Self {
+        let mut environment = Self::default();
+        for (name, value) in std::env::vars_os() {
+            let Some(name) = name.to_str() else { continue };
+            match value.to_str() {
+                Some(value) => {
+                    environment.variables.insert(name.to_owned(), value.to_owned());
+                }
+                None => environment.unreadable.push(name.to_owned()),
+            }
+        }
+        environment.unreadable.sort();
+        environment
+    }
+
+    /// Exactly `pairs`.
+    pub fn of<N: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
+        let variables = pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        Self { variables, unreadable: Vec::new() }
+    }
+
+    /// The value of `name`.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str)
+    }
+
+    /// Whether output may be coloured; a `NO_COLOR` that is not empty forbids it.
+    ///
+    /// Source: no-color.org.
+    #[must_use]
+    pub fn allows_colour(&self) -> bool {
+        self.get("NO_COLOR").is_none_or(str::is_empty)
+    }
+
+    /// Every variable, sorted by name.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// Names whose values are not UTF-8, sorted.
+    pub(super) fn unreadable(&self) -> &[String] {
+        &self.unreadable
+    }
+
+    /// `text` with `$NAME` and `${NAME}` replaced, then a leading `~`; unknown names stay as they are.
+    ///
+    /// Source: Python's `os.path.expandvars` and `expanduser`, which ClearML applies to its folders.
+    pub(super) fn expand(&self, text: &str) -> String {
+        let mut out = String::new();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once('$') {
+            out.push_str(before);
+            let (name, tail) = variable_name(after);
+            match self.get(name).filter(|_| !name.is_empty()) {
+                Some(value) => out.push_str(value),
+                None => {
+                    out.push('$');
+                    out.push_str(after.strip_suffix(tail).unwrap_or_default());
+                }
+            }
+            rest = tail;
+        }
+        out.push_str(rest);
+        match (out.strip_prefix('~'), self.get("HOME")) {
+            (Some(tail), Some(home)) if tail.is_empty() || tail.starts_with('/') => format!("{home}{tail}"),
+            _ => out,
+        }
+    }
+}
+
+/// The name behind a `$`, and what follows it.
+fn variable_name(after: &str) -> (&str, &str) {
+    if let Some((name, tail)) = after.strip_prefix('{').and_then(|inner| inner.split_once('}')) {
+        return (name, tail);
+    }
+    let end = after.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(after.len());
+    after.split_at(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn expands_as_python_does() {
+        let environment = Environment::of([("HOME", "/home/me"), ("X", "x"), ("LONG_1", "l")]);
+        for (text, expanded) in [
+            ("/a", "/a"),
+            ("~", "/home/me"),
+            ("~/c", "/home/me/c"),
+            ("~you/c", "~you/c"),
+            ("/a~", "/a~"),
+            ("$X/c", "x/c"),
+            ("${X}y", "xy"),
+            ("$Xy", "$Xy"),
+            ("$LONG_1-", "l-"),
+            ("${NO}/$NO", "${NO}/$NO"),
+            ("$HOME/$X", "/home/me/x"),
+            ("a$", "a$"),
+            ("a$$X", "a$x"),
+            ("${X", "${X"),
+        ] {
+            assert_eq!(environment.expand(text), expanded, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_set_no_color_forbids_colour() {
+        assert!(Environment::default().allows_colour());
+        assert!(Environment::of([("NO_COLOR", "")]).allows_colour());
+        assert!(!Environment::of([("NO_COLOR", "1")]).allows_colour());
+    }
+}

@@ -1,0 +1,147 @@
+//! What a key takes, and which field of `Settings` it goes to.
+//!
+//! Owns: the closed set of types and their limits. Leaves: reading values to `read`, the rows to `keys`.
+
+use crate::domain::addr::{ListenAddr, TargetAddr, TrustedNetworks};
+use crate::domain::settings::{AccessFormat, CertificateFiles, Domains, LogFile, LogFormat, Settings};
+use crate::domain::units::ByteSize;
+use std::fmt::Display;
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The field of a key.
+pub(super) type At<T> = fn(&mut Settings) -> &mut T;
+
+/// The smallest and the largest value, both allowed.
+pub(super) type Bounds<T> = (T, T);
+
+/// Type, limits and field of a key.
+pub(super) enum Slot {
+    Switch(At<bool>),
+    /// A whole number.
+    Count(At<NonZeroUsize>, Bounds<u64>),
+    CountOrZero(At<usize>, Bounds<u64>),
+    Streams(At<u32>, Bounds<u64>),
+    /// Bytes a second.
+    Rate(At<NonZeroU64>, Bounds<u64>),
+    Size(At<ByteSize>, Bounds<ByteSize>),
+    SizeOrNone(At<Option<ByteSize>>, Bounds<ByteSize>),
+    Duration(At<Duration>, Bounds<Duration>),
+    PortOrNone(At<Option<u16>>),
+    Binds(At<Vec<ListenAddr>>),
+    Targets(At<Vec<TargetAddr>>),
+    Domains(At<Domains>),
+    Certificates(At<Vec<CertificateFiles>>),
+    Folder(At<PathBuf>),
+    Networks(At<TrustedNetworks>),
+    AccessFormat(At<AccessFormat>),
+    LogFormat(At<LogFormat>),
+    LogFile(At<LogFile>),
+    Filter(At<String>),
+}
+
+/// The access-log formats by name.
+pub(super) const ACCESS_FORMATS: &[(&str, AccessFormat)] =
+    &[("json", AccessFormat::Json), ("common", AccessFormat::Common)];
+
+/// The event formats by name.
+pub(super) const LOG_FORMATS: &[(&str, LogFormat)] =
+    &[("auto", LogFormat::Auto), ("pretty", LogFormat::Pretty), ("json", LogFormat::Json)];
+
+impl Slot {
+    /// The type as the reference names it, with its limits.
+    pub(super) fn type_text(&self) -> String {
+        let range = |least: &dyn Display, most: &dyn Display| format!("{least} to {most}");
+        match self {
+            Self::Switch(_) => "true or false".into(),
+            Self::Count(_, (least, most)) | Self::CountOrZero(_, (least, most)) | Self::Streams(_, (least, most)) => {
+                format!("number, {}", range(least, most))
+            }
+            Self::Rate(_, (least, most)) => format!("bytes per second, {}", range(least, most)),
+            Self::Size(_, (least, most)) => format!("size, {}", range(least, most)),
+            Self::SizeOrNone(_, (least, _)) => format!("size, at least {least}"),
+            Self::Duration(_, (least, most)) => {
+                format!("duration, {} to {}", duration_text(*least), duration_text(*most))
+            }
+            Self::PortOrNone(_) => "port, 1 to 65535".into(),
+            Self::Binds(_) => "list of ports or addresses with port".into(),
+            Self::Targets(_) => "list of host:port".into(),
+            Self::Domains(_) => "name, list of names, or \"*\"".into(),
+            Self::Certificates(_) => "list of { chain, key }".into(),
+            Self::Folder(_) => "path".into(),
+            Self::Networks(_) => "list of networks or addresses".into(),
+            Self::AccessFormat(_) => names(ACCESS_FORMATS),
+            Self::LogFormat(_) => names(LOG_FORMATS),
+            Self::LogFile(_) => "\"-\" (standard output) or a path".into(),
+            Self::Filter(_) => "filter".into(),
+        }
+    }
+
+    /// The value in `settings` as it would be written in `proxy.conf`; `None` where nothing is set.
+    pub(super) fn written(&self, settings: &mut Settings) -> Option<String> {
+        Some(match self {
+            Self::Switch(at) => at(settings).to_string(),
+            Self::Count(at, _) => at(settings).to_string(),
+            Self::CountOrZero(at, _) => at(settings).to_string(),
+            Self::Streams(at, _) => at(settings).to_string(),
+            Self::Rate(at, _) => at(settings).to_string(),
+            Self::Size(at, _) => at(settings).to_string(),
+            Self::SizeOrNone(at, _) => at(settings).as_ref()?.to_string(),
+            Self::Duration(at, _) => duration_text(*at(settings)),
+            Self::PortOrNone(at) => at(settings).as_ref()?.to_string(),
+            Self::Binds(at) => list(at(settings)),
+            Self::Targets(at) => list(at(settings)),
+            Self::Domains(at) => match at(settings) {
+                Domains::Any => return None,
+                Domains::Listed(names) => list(names),
+            },
+            Self::Certificates(_) | Self::Networks(_) => "[]".into(),
+            Self::Folder(at) => format!("{:?}", at(settings).display().to_string()),
+            Self::AccessFormat(at) => name(ACCESS_FORMATS, *at(settings)),
+            Self::LogFormat(at) => name(LOG_FORMATS, *at(settings)),
+            Self::LogFile(at) => match at(settings) {
+                LogFile::Stdout => "\"-\"".into(),
+                LogFile::Path(path) => format!("{:?}", path.display().to_string()),
+            },
+            Self::Filter(at) => format!("{:?}", at(settings)),
+        })
+    }
+}
+
+fn list<T: Display>(items: &[T]) -> String {
+    let quoted = items.iter().map(|item| format!("\"{item}\"")).collect::<Vec<_>>();
+    format!("[{}]", quoted.join(", "))
+}
+
+fn names<T>(table: &[(&str, T)]) -> String {
+    table.iter().map(|(name, _)| format!("\"{name}\"")).collect::<Vec<_>>().join(" or ")
+}
+
+fn name<T: PartialEq>(table: &[(&str, T)], value: T) -> String {
+    table.iter().find(|(_, candidate)| *candidate == value).map_or_else(String::new, |(name, _)| format!("\"{name}\""))
+}
+
+/// A duration in its largest whole unit, as it would be written.
+pub(super) fn duration_text(duration: Duration) -> String {
+    const UNITS: [(u128, &str); 4] = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")];
+    let millis = duration.as_millis();
+    UNITS.into_iter().find(|(size, _)| millis >= *size && millis.is_multiple_of(*size)).map_or_else(
+        || if millis == 0 { "0s".into() } else { format!("{millis}ms") },
+        |(size, unit)| format!("{}{unit}", millis / size),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_written_in_whole_units() {
+        for (millis, text) in
+            [(0, "0s"), (1, "1ms"), (1_500, "1500ms"), (5_000, "5s"), (300_000, "5m"), (3_600_000, "1h")]
+        {
+            assert_eq!(duration_text(Duration::from_millis(millis)), text);
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Driving a connection to its end: idle deadlines, and the polite close when the process stops.
+
+use super::Connections;
+use super::activity::Activity;
+use super::wire::GOODBYE;
+use crate::runtime::now;
+use crate::telemetry::Counter;
+use std::pin::Pin;
+
+/// A connection that can be asked to end after its running requests.
+pub(super) trait Polite: Future<Output = hyper::Result<()>> {
+    /// Asks for the end: `Connection: close` or GOAWAY.
+    fn finish(self: Pin<&mut Self>);
+}
+
+/// Runs `connection` until it ends, is idle for too long, or was asked to end and is idle.
+///
+/// # Cancel safety
+/// Dropping the future closes the transport.
+pub(super) async fn drive<C: Polite>(parts: &Connections, activity: &Activity, connection: C) -> hyper::Result<()> {
+    let mut connection = std::pin::pin!(connection);
+    let mut shutdown = parts.shutdown.clone();
+    let mut draining = std::pin::pin!(shutdown.draining());
+    let mut timer = std::pin::pin!(tokio::time::sleep(parts.timeouts.head));
+    let mut finishing = false;
+    loop {
+        tokio::select! {
+            biased;
+            ended = connection.as_mut() => return ended,
+            _ = &mut draining, if !finishing => {
+                finishing = true;
+                connection.as_mut().finish();
+                timer.as_mut().reset((now() + GOODBYE).into());
+            }
+            () = &mut timer => {
+                let at = now();
+                let next = match activity.expiry(parts.timeouts.head, parts.timeouts.keep_alive) {
+                    // It was asked to end and has nothing to finish: the client does not answer the GOAWAY.
+                    Some(_) if finishing => return Ok(()),
+                    Some(expiry) if expiry <= at => {
+                        parts.metrics.add(Counter::KeepAliveTimeouts, 1);
+                        finishing = true;
+                        connection.as_mut().finish();
+                        at + GOODBYE
+                    }
+                    Some(expiry) => expiry,
+                    None if finishing => at + GOODBYE,
+                    // A request ends at some later time, so the connection cannot expire before this.
+                    None => at + parts.timeouts.keep_alive,
+                };
+                timer.as_mut().reset(next.into());
+            }
+        }
+    }
+}

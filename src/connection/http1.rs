@@ -1,0 +1,62 @@
+//! HTTP/1.1 and 1.0: parser settings, keep-alive, upgrades.
+
+use super::Connections;
+use super::activity::Activity;
+use super::deadlines::{Polite, drive};
+use super::tracked::Tracked;
+use super::wire::Wire;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::server::conn::http1::{Builder, UpgradeableConnection};
+use hyper::service::Service;
+use hyper_util::rt::TokioIo;
+use std::convert::Infallible;
+use std::error::Error;
+use std::pin::Pin;
+use std::sync::Arc;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// hyper's read buffer grows up to this while a body streams; heads are smaller by our own limit.
+const READ_BUFFER: usize = 256 * 1024;
+
+/// Fields that hyper keeps in a table on the stack; above that it allocates for each head.
+const FIELDS_ON_STACK: usize = 100;
+
+pub(super) async fn serve<I, S, B>(parts: &Connections, transport: I, service: S) -> hyper::Result<()>
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Send + Sync + 'static,
+    S::Future: Send + 'static,
+    B: Body<Data = bytes::Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let activity = Activity::new();
+    let (wire, report) = Wire::new(transport, parts);
+    let service = Tracked { inner: service, activity: Arc::clone(&activity), wire: Some(report) };
+    let head = parts.limits.head.as_usize();
+    let mut builder = Builder::new();
+    builder
+        // A client may close its sending side and still wait for the answer.
+        .half_close(true)
+        .max_buf_size(READ_BUFFER.max(head.saturating_mul(2)))
+        // The wire has its own deadline for heads, which also gives an answer.
+        .header_read_timeout(None);
+    if parts.limits.headers.get() > FIELDS_ON_STACK {
+        builder.max_headers(parts.limits.headers.get());
+    }
+    drive(parts, &activity, builder.serve_connection(TokioIo::new(wire), service).with_upgrades()).await
+}
+
+impl<I, S, B> Polite for UpgradeableConnection<TokioIo<Wire<I>>, Tracked<S>>
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Send + Sync + 'static,
+    S::Future: Send + 'static,
+    B: Body<Data = bytes::Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    fn finish(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}

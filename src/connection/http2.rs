@@ -1,0 +1,73 @@
+//! HTTP/2: stream limits, header sizes, reset floods.
+//!
+//! hyper and h2 refuse malformed frames and fields themselves; what they let through is for `request::guard`.
+
+use super::Connections;
+use super::activity::Activity;
+use super::deadlines::{Polite, drive};
+use super::stall::Streams;
+use super::tracked::Tracked;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::server::conn::http2::{Builder, Connection};
+use hyper::service::Service;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::error::Error;
+use std::pin::Pin;
+use std::sync::Arc;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// What a client may send on one stream before we ask for more: large enough for uploads over long lines.
+const STREAM_WINDOW: u32 = 1 << 20;
+
+/// The same for the whole connection; also the most one client can make us keep.
+const CONNECTION_WINDOW: u32 = 4 << 20;
+
+/// Bytes of an answer kept for a stream whose client takes them slowly.
+const SEND_BUFFER: usize = 256 * 1024;
+
+/// Streams that a client reset before we saw their request. Above this the connection is closed: rapid reset,
+/// CVE-2023-44487.
+const PENDING_RESETS: usize = 20;
+
+/// Streams that we reset for the client's errors, before the connection is closed: CVE-2025-8671.
+const LOCAL_RESETS: usize = 256;
+
+pub(super) async fn serve<I, S, B>(parts: &Connections, transport: I, service: S) -> hyper::Result<()>
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Send + Sync + 'static,
+    S::Future: Send + 'static,
+    B: Body<Data = bytes::Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let activity = Activity::new();
+    let service = Tracked { inner: service, activity: Arc::clone(&activity), wire: None };
+    let patience = parts.timeouts.stalled_answer;
+    let mut builder = Builder::new(Streams { tasks: parts.tasks.clone(), metrics: parts.metrics.clone(), patience });
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(parts.limits.streams)
+        .max_header_list_size(u32::try_from(parts.limits.head.get()).unwrap_or(u32::MAX))
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buf_size(SEND_BUFFER)
+        .max_pending_accept_reset_streams(PENDING_RESETS)
+        .max_local_error_reset_streams(LOCAL_RESETS);
+    drive(parts, &activity, builder.serve_connection(TokioIo::new(transport), service)).await
+}
+
+impl<I, S, B> Polite for Connection<TokioIo<I>, Tracked<S>, Streams>
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Send + Sync + 'static,
+    S::Future: Send + 'static,
+    B: Body<Data = bytes::Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    fn finish(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}

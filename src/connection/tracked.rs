@@ -1,0 +1,97 @@
+//! The service as a connection sees it: counts requests from call to last body byte, and hands over what the wire
+//! refused.
+
+use super::activity::{Activity, Running};
+use super::stall::StreamWatch;
+use super::wire::WireReport;
+use crate::domain::facts::Refused;
+use http::{Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::service::Service;
+use pin_project_lite::pin_project;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+/// A service whose requests are counted.
+pub(super) struct Tracked<S> {
+    pub(super) inner: S,
+    pub(super) activity: Arc<Activity>,
+    /// HTTP/1.1 only.
+    pub(super) wire: Option<Arc<WireReport>>,
+}
+
+pin_project! {
+    /// A running call.
+    pub(super) struct Call<F> {
+        #[pin]
+        inner: F,
+        running: Option<Running>,
+    }
+}
+
+pin_project! {
+    /// An answer's body; its request runs until it is dropped.
+    pub(super) struct TrackedBody<B> {
+        #[pin]
+        inner: B,
+        running: Running,
+        watch: Option<Arc<StreamWatch>>,
+    }
+}
+
+impl<S, B> Service<Request<Incoming>> for Tracked<S>
+where
+    S: Service<Request<Incoming>, Response = Response<B>>,
+{
+    type Response = Response<TrackedBody<B>>;
+    type Error = S::Error;
+    type Future = Call<S::Future>;
+
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        let (number, running) = self.activity.begin();
+        if let Some(fault) = self.wire.as_ref().and_then(|wire| wire.refusal(number)) {
+            request.extensions_mut().insert(Refused(fault.clone()));
+        }
+        Call { inner: self.inner.call(request), running: Some(running) }
+    }
+}
+
+impl<F, B, E> Future for Call<F>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+{
+    type Output = Result<Response<TrackedBody<B>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let answer = ready!(this.inner.poll(cx));
+        let Some(running) = this.running.take() else { return Poll::Pending };
+        Poll::Ready(
+            answer.map(|answer| answer.map(|inner| TrackedBody { inner, running, watch: StreamWatch::current() })),
+        )
+    }
+}
+
+impl<B: Body> Body for TrackedBody<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let this = self.project();
+        let frame = this.inner.poll_frame(cx);
+        if let Some(watch) = this.watch {
+            watch.polled(matches!(frame, Poll::Ready(Some(Ok(_)))));
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}

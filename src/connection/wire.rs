@@ -1,0 +1,308 @@
+//! The byte stream under HTTP/1.1: nothing reaches the HTTP library before its framing was checked.
+//!
+//! Reads go straight into the library's buffer and are checked there; only a head that is not complete yet is kept
+//! here until it is. A refused head is replaced by a harmless stand-in whose request the service answers with the
+//! refusal, so that answers keep their order and the connection closes by itself.
+//!
+//! Closing lingers: a client that is still sending when its answer is complete would lose the answer to a reset, so
+//! our side is closed first (a client that writes on then sees a broken pipe, and reads) and what it sends is
+//! dropped for a while.
+
+use super::Connections;
+use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::framing::{ChunkError, HeadLimits, Refusal, Stop, Tracker};
+use crate::telemetry::{Counter, WorkerMetrics};
+use std::io::{Error, ErrorKind, IoSlice, Result};
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
+
+/// How long a closed connection is still read from. The bodies of requests were taken before, by `request`; what comes
+/// now are bytes of a client that has not noticed the close.
+pub(super) const GOODBYE: Duration = Duration::from_secs(5);
+
+/// What the wire tells the service: which request of the connection stands in for a refused head, and why.
+#[derive(Debug, Default)]
+pub(super) struct WireReport(OnceLock<(u64, Fault)>);
+
+impl WireReport {
+    /// The refusal that request `number` (from 0) stands in for.
+    pub(super) fn refusal(&self, number: u64) -> Option<&Fault> {
+        self.0.get().filter(|(at, _)| *at == number).map(|(_, fault)| fault)
+    }
+}
+
+/// A transport whose HTTP/1.1 framing is checked.
+#[derive(Debug)]
+pub(super) struct Wire<I> {
+    inner: I,
+    tracker: Tracker,
+    report: Arc<WireReport>,
+    /// Bytes that were read and not given on: the first `cleared` of them may be given.
+    held: Vec<u8>,
+    cleared: usize,
+    /// The body broke; reading fails once `held` is given.
+    broken: bool,
+    /// Runs while a head is incomplete.
+    head_timer: Option<Pin<Box<Sleep>>>,
+    head_time: Duration,
+    stall: Stall,
+    linger: Linger,
+    metrics: WorkerMetrics,
+}
+
+/// A client that takes nothing of what we write.
+#[derive(Debug)]
+struct Stall {
+    patience: Duration,
+    timer: Option<Pin<Box<Sleep>>>,
+    /// Bytes were taken since the timer was set.
+    moved: bool,
+}
+
+/// Taking what a client still sends after its answer.
+#[derive(Debug)]
+struct Linger {
+    time: Duration,
+    left: u64,
+    timer: Option<Pin<Box<Sleep>>>,
+    closed: bool,
+}
+
+impl<I> Wire<I> {
+    /// The wire over `inner`, and what it will report.
+    pub(super) fn new(inner: I, parts: &Connections) -> (Self, Arc<WireReport>) {
+        let limits = &parts.limits;
+        let head = HeadLimits {
+            head: limits.head.as_usize(),
+            target: limits.target.as_usize(),
+            headers: limits.headers.get(),
+        };
+        let report = Arc::new(WireReport::default());
+        let wire = Self {
+            inner,
+            tracker: Tracker::new(head),
+            report: Arc::clone(&report),
+            held: Vec::new(),
+            cleared: 0,
+            broken: false,
+            head_timer: None,
+            head_time: parts.timeouts.head,
+            stall: Stall { patience: parts.timeouts.stalled_answer, timer: None, moved: false },
+            linger: Linger {
+                time: GOODBYE.min(parts.timeouts.linger),
+                left: limits.linger.get(),
+                timer: None,
+                closed: false,
+            },
+            metrics: parts.metrics.clone(),
+        };
+        (wire, report)
+    }
+
+    /// Gives cleared bytes on; false when there are none.
+    fn give(&mut self, buf: &mut ReadBuf<'_>) -> bool {
+        let count = self.cleared.min(buf.remaining());
+        let Some(bytes) = self.held.get(..count).filter(|bytes| !bytes.is_empty()) else { return false };
+        buf.put_slice(bytes);
+        self.held.drain(..count);
+        self.cleared -= count;
+        if self.held.is_empty() {
+            // An idle connection keeps no buffer.
+            self.held = Vec::new();
+        }
+        true
+    }
+
+    /// Checks what was just read into `buf` behind `before`; true when some of it may be given now.
+    fn check(&mut self, buf: &mut ReadBuf<'_>, before: usize) -> bool {
+        let fresh = buf.filled().get(before..).unwrap_or_default();
+        if self.held.is_empty() {
+            let cleared = self.tracker.clear(fresh, 0);
+            if cleared.stop.is_none() && cleared.count == fresh.len() {
+                return true;
+            }
+            self.held = fresh.get(cleared.count..).unwrap_or_default().to_vec();
+            buf.set_filled(before + cleared.count);
+            self.stopped(cleared.stop);
+            cleared.count > 0
+        } else {
+            let searched = self.held.len();
+            self.held.extend_from_slice(fresh);
+            buf.set_filled(before);
+            let cleared = self.tracker.clear(&self.held, searched);
+            self.cleared = cleared.count;
+            self.stopped(cleared.stop);
+            false
+        }
+    }
+
+    fn stopped(&mut self, stop: Option<Stop>) {
+        match stop {
+            Some(Stop::Partial) => {
+                if self.head_timer.is_none() || self.cleared > 0 {
+                    self.head_timer = Some(Box::pin(sleep(self.head_time)));
+                }
+                return;
+            }
+            Some(Stop::Refused(refusal)) => self.refuse(*refusal),
+            Some(Stop::BadChunk) => {
+                self.held.truncate(self.cleared);
+                self.broken = true;
+            }
+            // Bytes behind the point where everything stopped.
+            None => self.held.truncate(self.cleared),
+        }
+        self.head_timer = None;
+    }
+
+    fn refuse(&mut self, refusal: Refusal) {
+        self.held.truncate(self.cleared);
+        self.held.extend_from_slice(&refusal.stand_in);
+        self.cleared = self.held.len();
+        self.tracker.stop();
+        // Only one head of a connection can be refused: nothing passes behind it.
+        let _ = self.report.0.set((self.tracker.heads(), refusal.fault));
+    }
+
+    /// Refuses the head in progress when it took too long; false while there is time.
+    fn head_timed_out(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(timer) = &mut self.head_timer else { return false };
+        if timer.as_mut().poll(cx).is_pending() {
+            return false;
+        }
+        self.head_timer = None;
+        self.metrics.add(Counter::HeadTimeouts, 1);
+        let fault =
+            Fault::new(FaultKind::HeadTimeout, format!("the header was not complete after {:?}", self.head_time));
+        self.refuse(Refusal::unread(fault));
+        true
+    }
+}
+
+impl<I: AsyncRead + Unpin> AsyncRead for Wire<I> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<Result<()>> {
+        let me = self.get_mut();
+        loop {
+            if me.give(buf) {
+                return Poll::Ready(Ok(()));
+            }
+            if me.broken {
+                return Poll::Ready(Err(Error::new(ErrorKind::InvalidData, ChunkError)));
+            }
+            if me.tracker.stopped() {
+                // The stand-in asked for the end of the connection; nothing else is read.
+                return Poll::Pending;
+            }
+            let before = buf.filled().len();
+            match Pin::new(&mut me.inner).poll_read(cx, buf) {
+                Poll::Pending => {
+                    if !me.head_timed_out(cx) {
+                        return Poll::Pending;
+                    }
+                }
+                // A client that closes without a TLS goodbye between two requests only closed.
+                Poll::Ready(Err(error)) if error.kind() == ErrorKind::UnexpectedEof && me.tracker.between() => {
+                    return Poll::Ready(Ok(()));
+                }
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Ready(Ok(())) if buf.filled().len() == before => return Poll::Ready(Ok(())),
+                Poll::Ready(Ok(())) => {
+                    if me.check(buf, before) {
+                        return Poll::Ready(Ok(()));
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Stall {
+    /// Passes `result` on; a client that took nothing for too long becomes an error.
+    fn watch<T>(&mut self, cx: &mut Context<'_>, result: Poll<Result<T>>, metrics: &WorkerMetrics) -> Poll<Result<T>> {
+        if result.is_ready() {
+            self.moved = true;
+            return result;
+        }
+        loop {
+            let patience = self.patience;
+            // Set once and moved on only when it fires, so that a busy download pays nothing for it.
+            let timer = self.timer.get_or_insert_with(|| {
+                self.moved = false;
+                Box::pin(sleep(patience))
+            });
+            ready!(timer.as_mut().poll(cx));
+            self.timer = None;
+            if !self.moved {
+                metrics.add(Counter::StalledAnswers, 1);
+                return Poll::Ready(Err(Error::new(ErrorKind::TimedOut, "the client takes no bytes of its answer")));
+            }
+        }
+    }
+}
+
+impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<I> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
+        let me = self.get_mut();
+        let result = Pin::new(&mut me.inner).poll_write(cx, bytes);
+        me.stall.watch(cx, result, &me.metrics)
+    }
+
+    fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[IoSlice<'_>]) -> Poll<Result<usize>> {
+        let me = self.get_mut();
+        let result = Pin::new(&mut me.inner).poll_write_vectored(cx, bytes);
+        me.stall.watch(cx, result, &me.metrics)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        let me = self.get_mut();
+        let result = Pin::new(&mut me.inner).poll_flush(cx);
+        me.stall.watch(cx, result, &me.metrics)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        let me = self.get_mut();
+        let time = me.linger.time;
+        let timer = me.linger.timer.get_or_insert_with(|| Box::pin(sleep(time)));
+        let late = timer.as_mut().poll(cx).is_ready();
+        if !me.linger.closed {
+            match Pin::new(&mut me.inner).poll_shutdown(cx) {
+                Poll::Pending if !late => return Poll::Pending,
+                Poll::Pending => return Poll::Ready(Err(ErrorKind::TimedOut.into())),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Ready(Ok(())) => me.linger.closed = true,
+            }
+        }
+        if me.tracker.between() && me.held.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        me.drop_the_rest(cx, late)
+    }
+}
+
+impl<I: AsyncRead + Unpin> Wire<I> {
+    /// Reads and drops what the client still sends, until it closes, or time or bytes run out.
+    fn drop_the_rest(&mut self, cx: &mut Context<'_>, late: bool) -> Poll<Result<()>> {
+        let mut scratch = [0; 16 * 1024];
+        loop {
+            if late || self.linger.left == 0 {
+                self.metrics.add(Counter::LingerCutOff, 1);
+                return Poll::Ready(Ok(()));
+            }
+            let mut buf = ReadBuf::new(&mut scratch);
+            match ready!(Pin::new(&mut self.inner).poll_read(cx, &mut buf)) {
+                Ok(()) if !buf.filled().is_empty() => {
+                    self.linger.left = self.linger.left.saturating_sub(buf.filled().len() as u64)
+                }
+                Ok(()) | Err(_) => return Poll::Ready(Ok(())),
+            }
+        }
+    }
+}

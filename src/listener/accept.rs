@@ -1,0 +1,120 @@
+//! Accepting: under a limit on connections, with a pause when descriptors run out.
+
+use super::handshake;
+use crate::connection::Connections;
+use crate::domain::addr::PeerAddr;
+use crate::domain::facts::{ConnectionFacts, ListenerKind};
+use crate::request::{Scope, Worker, lead_to_https};
+use crate::runtime::{now, tune_client};
+use crate::telemetry::{Counter, Gauge, Pace};
+use crate::tls::ServerTls;
+use hyper::service::service_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// How long accepting rests when the system has no descriptors left.
+const REST: Duration = Duration::from_millis(100);
+
+/// What one worker needs to accept connections.
+#[derive(Clone, Debug)]
+pub struct Acceptor {
+    /// How its connections are served.
+    pub connections: Connections,
+    /// The parts that its requests share.
+    pub worker: Arc<Worker>,
+    /// Certificates and TLS settings.
+    pub tls: Arc<ServerTls>,
+    /// Places for connections, of the whole process.
+    pub places: Arc<Semaphore>,
+    /// Numbers connections, of the whole process.
+    pub numbers: Arc<AtomicU64>,
+    /// The port that clients reach https on.
+    pub https_port: u16,
+}
+
+impl Acceptor {
+    /// Accepts on `socket` until the process drains; what already waits in the kernel's queue is still taken.
+    ///
+    /// # Errors
+    /// The operating system's, when the socket cannot be used at all.
+    ///
+    /// # Cancel safety
+    /// Connections accepted before go on; none is lost but those in the kernel's queue.
+    pub async fn accept(self, kind: ListenerKind, socket: std::net::TcpListener) -> io::Result<()> {
+        let listener = TcpListener::from_std(socket)?;
+        let pace = Pace::every_second();
+        let mut shutdown = self.connections.shutdown.clone();
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                accepted = self.next(&listener) => accepted,
+                _ = shutdown.draining() => break,
+            };
+            match accepted {
+                Ok((stream, peer, place)) => self.start(kind, stream, peer, place),
+                Err(error) => self.rest(&error, &pace).await,
+            }
+        }
+        while let Ok(Ok((stream, peer, place))) = tokio::time::timeout(Duration::ZERO, self.next(&listener)).await {
+            self.start(kind, stream, peer, place);
+        }
+        Ok(())
+    }
+
+    /// The next connection, once there is a place for it.
+    async fn next(&self, listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+        let place = match Arc::clone(&self.places).try_acquire_owned() {
+            Ok(place) => place,
+            Err(_) => {
+                self.connections.metrics.add(Counter::ConnectionsFull, 1);
+                Arc::clone(&self.places).acquire_owned().await.map_err(io::Error::other)?
+            }
+        };
+        let (stream, peer) = listener.accept().await?;
+        Ok((stream, peer, place))
+    }
+
+    async fn rest(&self, error: &io::Error, pace: &Pace) {
+        self.connections.metrics.add(Counter::AcceptErrors, 1);
+        if let Some(suppressed) = pace.allow(now()) {
+            tracing::warn!(%error, suppressed, "cannot accept a connection; check the limit on open files");
+        }
+        // A client that left before it was accepted is no reason to rest; anything else may last.
+        if !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
+            tokio::time::sleep(REST).await;
+        }
+    }
+
+    fn start(&self, kind: ListenerKind, stream: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit) {
+        let acceptor = self.clone();
+        let id = self.numbers.fetch_add(1, Ordering::Relaxed);
+        self.connections.metrics.add(Counter::ConnectionsAccepted, 1);
+        self.connections.tasks.spawn("connection", async move {
+            let _held = (place, acceptor.connections.metrics.gauge(Gauge::Connections));
+            let Ok(local) = stream.local_addr() else { return };
+            if tune_client(&stream, acceptor.connections.timeouts.stalled_answer).is_err() {
+                return;
+            }
+            let facts = ConnectionFacts { id, peer: PeerAddr::new(peer), local, listener: kind, tls: None };
+            match kind {
+                ListenerKind::Https => handshake::serve(&acceptor, stream, facts).await,
+                ListenerKind::Http => {
+                    let scope = acceptor.scope(facts);
+                    acceptor
+                        .connections
+                        .serve(stream, false, service_fn(move |request| lead_to_https(Arc::clone(&scope), request)))
+                        .await;
+                }
+            }
+        });
+    }
+
+    pub(super) fn scope(&self, facts: ConnectionFacts) -> Arc<Scope> {
+        Arc::new(Scope::new(Arc::clone(&self.worker), facts, self.https_port))
+    }
+}

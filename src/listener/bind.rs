@@ -1,0 +1,109 @@
+//! Binding: one socket per worker and address, so that the kernel spreads connections over the workers.
+
+use crate::domain::addr::ListenAddr;
+use crate::runtime::{ListenError, listen, probe};
+use std::error::Error;
+use std::fmt;
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::num::NonZeroUsize;
+
+/// An address that is listened on.
+#[derive(Debug)]
+pub struct Bound {
+    /// The address, with the port that was taken where 0 was asked for.
+    pub addr: SocketAddr,
+    /// One socket for each worker.
+    pub sockets: Vec<TcpListener>,
+}
+
+/// Why a listener cannot be opened.
+#[derive(Debug)]
+pub struct BindError(ListenError);
+
+impl BindError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self.0.source.kind() {
+            ErrorKind::AddrInUse => {
+                "another program has this port; stop it, or choose another with listeners.https.bind or listeners.http.bind"
+            }
+            ErrorKind::PermissionDenied => {
+                "ports below 1024 need CAP_NET_BIND_SERVICE, or net.ipv4.ip_unprivileged_port_start=0; or choose a higher port and map it"
+            }
+            ErrorKind::AddrNotAvailable => "this machine does not have the address",
+            _ => "check listeners.https.bind and listeners.http.bind",
+        }
+    }
+}
+
+impl fmt::Display for BindError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.0, self.0.source)
+    }
+}
+
+impl Error for BindError {}
+
+/// Listens on each of `addresses` with a socket for each of `workers`.
+///
+/// # Errors
+/// `BindError` for the first address that cannot be had; those opened before are closed again.
+pub fn bind(addresses: &[ListenAddr], workers: NonZeroUsize) -> Result<Vec<Bound>, BindError> {
+    addresses.iter().map(|addr| bind_one(addr.socket_addr(), workers).map_err(BindError)).collect()
+}
+
+fn bind_one(addr: SocketAddr, workers: NonZeroUsize) -> Result<Bound, ListenError> {
+    let (addr, first) = match first(addr) {
+        // A machine without IPv6 still has "every address".
+        Err(error) if addr.ip().is_unspecified() && addr.is_ipv6() && lacks_family(&error) => {
+            tracing::warn!(%addr, "no IPv6 on this machine; listening on IPv4 only");
+            let addr = SocketAddr::from((Ipv4Addr::UNSPECIFIED, addr.port()));
+            (addr, first(addr)?)
+        }
+        result => (addr, result?),
+    };
+    let addr = first.local_addr().map_err(|source| ListenError { addr, source })?;
+    let mut sockets = vec![first];
+    for _ in 1..workers.get() {
+        sockets.push(listen(addr)?);
+    }
+    Ok(Bound { addr, sockets })
+}
+
+fn first(addr: SocketAddr) -> Result<TcpListener, ListenError> {
+    if addr.port() != 0 {
+        // Sockets of one user may share a port; a second proxy must not take half of the first one's connections.
+        probe(addr)?;
+    }
+    listen(addr)
+}
+
+fn lacks_family(error: &ListenError) -> bool {
+    // EAFNOSUPPORT and EADDRNOTAVAIL on Linux.
+    matches!(error.source.raw_os_error(), Some(97 | 99))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_worker_gets_a_socket_on_the_same_port() {
+        let bound = bind(&[ListenAddr::parse("127.0.0.1:0").unwrap()], NonZeroUsize::new(3).unwrap()).unwrap();
+        assert_eq!(bound[0].sockets.len(), 3);
+        assert_ne!(bound[0].addr.port(), 0);
+        assert!(bound[0].sockets.iter().all(|socket| socket.local_addr().unwrap() == bound[0].addr));
+    }
+
+    #[test]
+    fn a_port_in_use_is_refused_with_a_hint() {
+        let one = NonZeroUsize::MIN;
+        let bound = bind(&[ListenAddr::parse("127.0.0.1:0").unwrap()], one).unwrap();
+        let again = ListenAddr::new(bound[0].addr);
+        let error = bind(&[again], one).unwrap_err();
+        assert!(error.to_string().contains(&bound[0].addr.to_string()), "{error}");
+        assert!(error.hint().contains("another program"));
+    }
+}

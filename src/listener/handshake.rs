@@ -1,0 +1,84 @@
+//! The TLS handshake, under a deadline; and the commonest typo, plain HTTP on the TLS port.
+
+use super::accept::Acceptor;
+use crate::domain::facts::ConnectionFacts;
+use crate::request::{handle, plain_on_tls};
+use crate::runtime::{Deadline, now};
+use crate::telemetry::{Counter, Pace, TlsFailure};
+use crate::tls::{describe_handshake_error, facts_of};
+use hyper::service::service_fn;
+use std::io;
+use std::sync::Arc;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+/// The first byte of every TLS handshake record.
+const HANDSHAKE_RECORD: u8 = 0x16;
+
+/// Clients that do not trust a certificate come back ten times a second, each: one line a second is enough.
+static PACE: Pace = Pace::every_second();
+
+/// Serves one connection of the https listener to its end.
+pub(super) async fn serve(acceptor: &Acceptor, stream: TcpStream, mut facts: ConnectionFacts) {
+    let deadline = Deadline::after(acceptor.connections.timeouts.handshake);
+    let mut first = [0];
+    match deadline.bound(stream.peek(&mut first)).await {
+        Some(Ok(1)) if first == [HANDSHAKE_RECORD] => {}
+        Some(Ok(1)) if first.iter().all(u8::is_ascii_alphabetic) => return plain(acceptor, stream, facts).await,
+        Some(Ok(0)) => return acceptor.connections.metrics.tls_failed(TlsFailure::Eof),
+        Some(Ok(_)) => {
+            return failed(acceptor, &facts, TlsFailure::NotTls, "the first byte is neither TLS nor HTTP", None);
+        }
+        Some(Err(error)) => {
+            return failed(acceptor, &facts, TlsFailure::Transport, "the connection broke", Some(&error));
+        }
+        None => return timed_out(acceptor, &facts),
+    }
+    let accepted = deadline.bound(TlsAcceptor::from(acceptor.tls.config()).accept(stream)).await;
+    let stream = match accepted {
+        Some(Ok(stream)) => stream,
+        Some(Err(error)) => {
+            let failure = describe_handshake_error(&error);
+            return failed(acceptor, &facts, failure.reason, failure.hint, Some(&error));
+        }
+        None => return timed_out(acceptor, &facts),
+    };
+    let http2 = secured(acceptor, &stream, &mut facts);
+    let scope = acceptor.scope(facts);
+    acceptor.connections.serve(stream, http2, service_fn(move |request| handle(Arc::clone(&scope), request))).await;
+}
+
+/// Notes what the handshake settled; whether HTTP/2 is spoken.
+fn secured(acceptor: &Acceptor, stream: &TlsStream<TcpStream>, facts: &mut ConnectionFacts) -> bool {
+    let tls = facts_of(stream.get_ref().1);
+    acceptor.connections.metrics.add(Counter::TlsHandshakes, 1);
+    if tls.resumed {
+        acceptor.connections.metrics.add(Counter::TlsResumed, 1);
+    }
+    let http2 = tls.http2;
+    facts.tls = Some(tls);
+    http2
+}
+
+async fn plain(acceptor: &Acceptor, stream: TcpStream, facts: ConnectionFacts) {
+    acceptor.connections.metrics.tls_failed(TlsFailure::PlainHttp);
+    let scope = acceptor.scope(facts);
+    acceptor
+        .connections
+        .serve(stream, false, service_fn(move |request| plain_on_tls(Arc::clone(&scope), request)))
+        .await;
+}
+
+fn timed_out(acceptor: &Acceptor, facts: &ConnectionFacts) {
+    acceptor.connections.metrics.add(Counter::HandshakeTimeouts, 1);
+    failed(acceptor, facts, TlsFailure::Timeout, "the client did not complete the handshake in time", None);
+}
+
+fn failed(acceptor: &Acceptor, facts: &ConnectionFacts, reason: TlsFailure, hint: &str, error: Option<&io::Error>) {
+    acceptor.connections.metrics.tls_failed(reason);
+    if let Some(suppressed) = PACE.allow(now()) {
+        let error = error.map(tracing::field::display);
+        tracing::info!(peer = %facts.peer, reason = reason.as_str(), hint, error, suppressed, "TLS handshake failed");
+    }
+}

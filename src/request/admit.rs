@@ -1,0 +1,63 @@
+//! Admit: whether there is room for one more request.
+//!
+//! Limits: `limits.requests`, `services.*.max_body`.
+
+use super::guard::Checked;
+use super::scope::{Scope, Worker};
+use super::site::Site;
+use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::names::ServiceName;
+use crate::domain::units::ByteSize;
+use crate::telemetry::{Counter, Gauge, GaugeGuard};
+use http::header;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// A request for which there is room. Made only here.
+#[derive(Debug)]
+pub(super) struct Admitted {
+    pub(super) checked: Checked,
+    pub(super) service: ServiceName,
+    pub(super) permit: Permit,
+    /// The largest body it may have.
+    pub(super) max_body: Option<ByteSize>,
+}
+
+/// A running request; gives its place back when dropped.
+#[derive(Debug)]
+pub(super) struct Permit {
+    worker: Arc<Worker>,
+    _gauge: GaugeGuard,
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.worker.running.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Takes a place for the request.
+///
+/// # Errors
+/// `Overloaded` (503) when all are taken, `BodyTooLarge` (413) for a length over the service's limit.
+pub(super) fn admit(scope: &Scope, site: &Site, service: ServiceName, checked: Checked) -> Result<Admitted, Fault> {
+    let worker = &scope.worker;
+    let max_body = site.settings.services.get(service).max_body;
+    let announced = checked.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    if let (Some(max), Some(length)) = (max_body, announced)
+        && ByteSize::bytes(length) > max
+    {
+        worker.metrics.add(Counter::BodyTooLarge, 1);
+        return Err(Fault::new(FaultKind::BodyTooLarge, format!("{length} bytes of body, at most {}", max.get())));
+    }
+    if worker.running.fetch_add(1, Ordering::Relaxed) >= worker.running_max {
+        worker.running.fetch_sub(1, Ordering::Relaxed);
+        worker.metrics.add(Counter::RequestsFull, 1);
+        return Err(Fault::new(
+            FaultKind::Overloaded,
+            format!("{} requests run on this worker, its share of limits.requests", worker.running_max),
+        ));
+    }
+    let permit = Permit { worker: Arc::clone(worker), _gauge: worker.metrics.gauge(Gauge::Requests) };
+    Ok(Admitted { checked, service, permit, max_body })
+}

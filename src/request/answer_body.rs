@@ -1,0 +1,220 @@
+//! The body of an answer: our own text, or a target's bytes passed on as they come.
+//!
+//! Owns: what an answer holds until its last byte (record, lease, place, connection) and gives back after it.
+//! Limits: `timeouts.target_idle`.
+
+use super::admit::Permit;
+use super::scope::Worker;
+use super::upload::{CheckedTrailers, OutgoingBody, Upload};
+use crate::domain::fault::{Fault, FaultKind};
+use crate::runtime::now;
+use crate::telemetry::{AccessRecord, Counter};
+use crate::upstream::{Lease, Sender};
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
+use tokio::time::{Sleep, sleep};
+
+/// The body of an answer. Its record is written when it is dropped.
+#[derive(Debug)]
+pub struct AnswerBody {
+    source: Source,
+    /// The last frame was given.
+    ended: bool,
+    record: Option<Box<AccessRecord>>,
+}
+
+/// Where an answer's bytes come from.
+#[derive(Debug)]
+pub(super) enum Source {
+    /// Made here.
+    Own(Bytes),
+    /// A target's.
+    Target(Box<Relay>),
+    /// None: the connection becomes a tunnel, whose task waits for the record.
+    Tunnel(Option<oneshot::Sender<Box<AccessRecord>>>),
+}
+
+/// A target's answer under way.
+#[derive(Debug)]
+pub(super) struct Relay {
+    pub(super) inner: Incoming,
+    /// The connection, where it can carry another request.
+    pub(super) sender: Option<Sender<OutgoingBody>>,
+    pub(super) upload: Option<Arc<Upload>>,
+    pub(super) worker: Arc<Worker>,
+    pub(super) silence: Silence,
+    /// The target's lease and the request's place, given back when the answer is over.
+    pub(super) _held: (Lease, Permit),
+}
+
+/// How long a target has been silent.
+#[derive(Debug)]
+pub(super) struct Silence {
+    limit: Duration,
+    since: Instant,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+/// The answer cannot be completed; the client sees a broken connection or stream, never a clean end.
+#[derive(Debug)]
+pub struct AnswerError(FaultKind);
+
+impl fmt::Display for AnswerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.code())
+    }
+}
+
+impl std::error::Error for AnswerError {}
+
+impl AnswerBody {
+    pub(super) fn new(source: Source, record: Option<Box<AccessRecord>>) -> Self {
+        let mut body = Self { source, ended: false, record };
+        // Answers to HEAD, 204 and 304 end before they are asked for a frame.
+        body.ended = match &mut body.source {
+            Source::Own(text) => text.is_empty(),
+            Source::Target(relay) => relay.inner.is_end_stream() && relay.give_back(),
+            Source::Tunnel(_) => true,
+        };
+        body
+    }
+
+    fn count(&mut self, frame: &Frame<Bytes>) {
+        if let (Some(record), Some(data)) = (&mut self.record, frame.data_ref()) {
+            record.bytes_out += data.len() as u64;
+        }
+    }
+
+    fn fail(&mut self, kind: FaultKind, detail: String) -> AnswerError {
+        if let Some(record) = &mut self.record {
+            record.fault = Some(Fault::new(kind, detail));
+        }
+        self.ended = true;
+        AnswerError(kind)
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = AnswerError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, AnswerError>>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        let (frame, ended) = match &mut self.source {
+            Source::Own(text) => (Poll::Ready(Some(Ok(Frame::data(std::mem::take(text))))), true),
+            Source::Target(relay) => relay.poll(cx),
+            Source::Tunnel(_) => (Poll::Ready(None), true),
+        };
+        self.ended |= ended;
+        match frame {
+            Poll::Ready(Some(Ok(frame))) => {
+                self.count(&frame);
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(Some(Err((kind, detail)))) => Poll::Ready(Some(Err(self.fail(kind, detail)))),
+            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.ended
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.source {
+            Source::Own(text) => SizeHint::with_exact(text.len() as u64),
+            Source::Target(relay) => relay.inner.size_hint(),
+            Source::Tunnel(_) => SizeHint::with_exact(0),
+        }
+    }
+}
+
+impl Drop for AnswerBody {
+    fn drop(&mut self) {
+        let Some(record) = &mut self.record else { return };
+        if let Source::Target(relay) = &self.source {
+            record.bytes_in = relay.upload.as_ref().map_or(0, |upload| upload.bytes());
+        }
+        // HEAD needs no body of ours either.
+        if !self.ended && record.fault.is_none() && record.method != http::Method::HEAD {
+            record.fault = Some(Fault::new(FaultKind::ClientGone, "the client left before the answer was complete"));
+        }
+    }
+}
+
+type Step = (Poll<Option<Result<Frame<Bytes>, (FaultKind, String)>>>, bool);
+
+impl Relay {
+    /// The next frame, and whether it was the last.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Step {
+        match Pin::new(&mut self.inner).poll_frame(cx) {
+            Poll::Pending => match self.silence.wait(cx) {
+                Poll::Pending => (Poll::Pending, false),
+                Poll::Ready(limit) => {
+                    self.worker.metrics.add(Counter::TargetIdleTimeouts, 1);
+                    let detail = format!("the target was silent for {limit:?} inside its answer");
+                    (Poll::Ready(Some(Err((FaultKind::Truncated, detail)))), true)
+                }
+            },
+            Poll::Ready(Some(Ok(frame))) => {
+                self.silence.since = now();
+                let ended = self.inner.is_end_stream() && self.give_back();
+                (Poll::Ready(Some(Ok(frame.map_trailers_checked()))), ended)
+            }
+            Poll::Ready(Some(Err(error))) => {
+                let own = self.upload.as_ref().and_then(|upload| upload.fault());
+                let (kind, detail) = match own {
+                    Some(fault) => (fault.kind, fault.detail.clone().into_owned()),
+                    None => (FaultKind::Truncated, format!("the target broke off inside its answer: {error}")),
+                };
+                (Poll::Ready(Some(Err((kind, detail)))), true)
+            }
+            Poll::Ready(None) => {
+                self.give_back();
+                (Poll::Ready(None), true)
+            }
+        }
+    }
+
+    /// The answer is complete: the connection may carry another request, unless it still carries this one's body.
+    fn give_back(&mut self) -> bool {
+        let sent = self.upload.as_ref().is_none_or(|upload| upload.complete());
+        if let Some(sender) = self.sender.take().filter(|_| sent) {
+            self.worker.pool.put_back(sender);
+        }
+        true
+    }
+}
+
+impl Silence {
+    /// Silent from now on.
+    pub(super) fn new(limit: Duration) -> Self {
+        Self { limit, since: now(), timer: None }
+    }
+
+    /// Ready with the limit once it has passed.
+    fn wait(&mut self, cx: &mut Context<'_>) -> Poll<Duration> {
+        loop {
+            let until = self.since + self.limit;
+            // Made once and moved on only when it fires, so that a busy answer pays nothing for it.
+            let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(self.limit)));
+            if timer.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            if until <= now() {
+                return Poll::Ready(self.limit);
+            }
+            timer.as_mut().reset(until.into());
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Guard: which heads may be believed.
+//!
+//! The framing of HTTP/1.1 was checked on the wire (`domain::framing`), that of HTTP/2 by the h2 library. Here is
+//! what both versions share, and what h2 lets through: hosts, targets, methods, expectations, counts.
+
+use super::client_body::ClientBody;
+use crate::domain::facts::Refused;
+use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::framing::resembles_framing;
+use crate::domain::names::Authority;
+use crate::domain::settings::Limits;
+use http::header::{self, HeaderMap};
+use http::{HeaderValue, Method, Request, Uri, Version};
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// A request whose head can be believed. Made only here.
+#[derive(Debug)]
+pub(super) struct Checked {
+    request: Request<ClientBody>,
+    authority: HeaderValue,
+    host: Range<usize>,
+}
+
+impl Checked {
+    /// The host as the client wrote it, without port and final dot.
+    pub(super) fn host(&self) -> &str {
+        self.authority.to_str().ok().and_then(|text| text.get(self.host.clone())).unwrap_or_default()
+    }
+
+    pub(super) fn headers(&self) -> &HeaderMap {
+        self.request.headers()
+    }
+
+    /// `OPTIONS *`, or an `OPTIONS` that may go no further: a question to us and not to a service.
+    ///
+    /// Source: RFC 9110 sections 7.6.2 and 9.3.7.
+    pub(super) fn asks_about_us(&self) -> bool {
+        let last_hop = || self.request.headers().get(header::MAX_FORWARDS).is_some_and(|hops| hops == "0");
+        self.request.method() == Method::OPTIONS && (self.request.uri().path() == "*" || last_hop())
+    }
+
+    pub(super) fn into_parts(self) -> (Request<ClientBody>, HeaderValue) {
+        (self.request, self.authority)
+    }
+
+    pub(super) fn request(&self) -> &Request<ClientBody> {
+        &self.request
+    }
+}
+
+/// Checks one head.
+///
+/// # Errors
+/// The fault to answer with; the connection is closed after it where the head was ambiguous.
+///
+/// Source: RFC 9110 section 7.2, RFC 9112 section 3.2, RFC 9113 section 8.3.
+pub(super) fn check(mut request: Request<ClientBody>, limits: &Limits) -> Result<Checked, Fault> {
+    if let Some(Refused(fault)) = request.extensions_mut().remove::<Refused>() {
+        return Err(fault);
+    }
+    if request.version() == Version::HTTP_2 {
+        check_http2(&request, limits)?;
+    }
+    if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
+        return Err(Fault::new(FaultKind::MethodRefused, format!("the method is {}", request.method())));
+    }
+    let (authority, host) = authority(request.uri(), request.headers(), request.version())?;
+    check_target(&request, limits)?;
+    let expectation = request.headers().get(header::EXPECT);
+    if let Some(other) = expectation.filter(|value| !value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
+        return Err(Fault::new(FaultKind::BadExpectation, format!("the expectation is {other:?}")));
+    }
+    Ok(Checked { request, authority, host })
+}
+
+/// What HTTP/2 can express and the targets would misread.
+fn check_http2(request: &Request<ClientBody>, limits: &Limits) -> Result<(), Fault> {
+    let headers = request.headers();
+    if headers.len() > limits.headers.get() {
+        let detail = format!("{} header fields, cookie crumbs counted each; at most {}", headers.len(), limits.headers);
+        return Err(Fault::new(FaultKind::HeadTooLarge, detail));
+    }
+    if headers.get_all(header::CONTENT_LENGTH).iter().nth(1).is_some() {
+        return Err(Fault::new(FaultKind::BadLength, "Content-Length more than once"));
+    }
+    for (name, value) in headers {
+        let bytes = value.as_bytes();
+        if bytes.first().is_some_and(|byte| byte.is_ascii_whitespace())
+            || bytes.last().is_some_and(|byte| byte.is_ascii_whitespace())
+        {
+            return Err(Fault::new(FaultKind::Malformed, "a header value begins or ends with white space"));
+        }
+        let long = name.as_str().len() >= 13 && *name != header::CONTENT_LENGTH;
+        if long && resembles_framing(name.as_str().as_bytes()) {
+            return Err(Fault::new(
+                FaultKind::Malformed,
+                "a header name that resembles Content-Length or Transfer-Encoding",
+            ));
+        }
+    }
+    match request.uri().scheme_str() {
+        None | Some("http" | "https") => Ok(()),
+        Some(_) => Err(Fault::new(FaultKind::Malformed, "the scheme is neither http nor https")),
+    }
+}
+
+/// The one host that the head names, as it is sent on.
+fn authority(uri: &Uri, headers: &HeaderMap, version: Version) -> Result<(HeaderValue, Range<usize>), Fault> {
+    let mut fields = headers.get_all(header::HOST).iter();
+    let field = fields.next();
+    if fields.next().is_some() {
+        return Err(bad_host("Host more than once"));
+    }
+    let named = match (uri.authority(), field) {
+        (None, None) => return Err(bad_host("no Host")),
+        (None, Some(field)) => field.clone(),
+        // Without a scheme this is `GET foo`, the form that only CONNECT has.
+        (Some(_), _) if uri.scheme().is_none() && version != Version::HTTP_2 => {
+            return Err(Fault::new(FaultKind::Malformed, "the request target does not begin with a slash"));
+        }
+        (Some(_), None) if version != Version::HTTP_2 => return Err(bad_host("no Host")),
+        (Some(authority), field) => {
+            if field.is_some_and(|field| !field.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes())) {
+                return Err(bad_host("Host differs from the host in the request target"));
+            }
+            HeaderValue::from_str(authority.as_str()).map_err(|_| bad_host("an invalid host"))?
+        }
+    };
+    let text = named.to_str().map_err(|_| bad_host("an invalid host"))?;
+    let parsed = Authority::parse(text).map_err(|_| bad_host("an invalid host"))?;
+    let start = usize::from(text.starts_with('['));
+    let host = start..start + parsed.host.len();
+    Ok((named, host))
+}
+
+fn check_target(request: &Request<ClientBody>, limits: &Limits) -> Result<(), Fault> {
+    let target = request.uri().path_and_query().map_or("", |target| target.as_str());
+    if target.len() as u64 > limits.target.get() {
+        return Err(Fault::new(
+            FaultKind::TargetTooLong,
+            format!("{} bytes of request target, at most {}", target.len(), limits.target.get()),
+        ));
+    }
+    let asterisk = target == "*" && request.method() == Method::OPTIONS;
+    if !asterisk && !target.starts_with('/') {
+        return Err(Fault::new(FaultKind::Malformed, "the request target does not begin with a slash"));
+    }
+    Ok(())
+}
+
+fn bad_host(detail: &'static str) -> Fault {
+    Fault { kind: FaultKind::BadHost, detail: Cow::Borrowed(detail) }
+}

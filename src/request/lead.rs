@@ -1,0 +1,107 @@
+//! The plain http listener: every request is led to https, and none loses its body on the way.
+//!
+//! Python's `requests` turns a redirected upload (301, 302, 303) into a GET that the file server answers with 200:
+//! the upload is lost and reported as done. What may be redirected, and how, is `clearml::lead`'s rule.
+
+use super::answer_body::{AnswerBody, Source};
+use super::client_body::ClientBody;
+use super::guard;
+use super::respond::{Answer, Asker, fault, fault_with_hint, options};
+use super::scope::Scope;
+use crate::clearml::{Lead, lead};
+use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::route::service_of;
+use crate::telemetry::AccessRecord;
+use bytes::Bytes;
+use http::header::{self, HeaderValue};
+use http::{Request, Response, StatusCode};
+use http_body::Body;
+use hyper::body::Incoming;
+use std::convert::Infallible;
+use std::sync::Arc;
+
+/// The life of a request on the http listener.
+///
+/// # Errors
+/// None: a fault becomes an answer.
+///
+/// # Cancel safety
+/// The record is written either way.
+pub async fn lead_to_https(scope: Arc<Scope>, request: Request<Incoming>) -> Result<Response<AnswerBody>, Infallible> {
+    let mut record = scope.record(&request);
+    let asker = Asker::of(&request);
+    Ok(match answer(&scope, ClientBody::of(request, &scope.worker), &mut record) {
+        Ok(Led::Answer(answer)) => answer.with_record(record),
+        Ok(Led::Refuse(text)) => {
+            let refused = Fault::new(FaultKind::HttpsRequired, "plain http would lose the request body");
+            fault_with_hint(refused, Some(&text), &asker, record)
+        }
+        Err(refused) => fault(refused, &asker, record),
+    })
+}
+
+/// Answers plain HTTP that came to the TLS port.
+///
+/// # Errors
+/// None: a fault becomes an answer.
+///
+/// # Cancel safety
+/// The record is written either way.
+pub async fn plain_on_tls(scope: Arc<Scope>, request: Request<Incoming>) -> Result<Response<AnswerBody>, Infallible> {
+    let mut record = scope.record(&request);
+    let asker = Asker::of(&request);
+    let checked = match guard::check(ClientBody::of(request, &scope.worker), &scope.site().settings.limits) {
+        Ok(checked) => checked,
+        Err(refused) => return Ok(fault(refused, &asker, record)),
+    };
+    record.service = service_of(&scope.site().settings.domains, checked.host());
+    let url = https_url(&scope, checked.host(), &target_of(&checked));
+    let refused = Fault::new(FaultKind::PlainOnTls, format!("use {url}"));
+    Ok(fault_with_hint(refused, Some(&format!("Use {url}")), &asker, record))
+}
+
+enum Led {
+    Answer(Answer),
+    Refuse(String),
+}
+
+fn answer(scope: &Scope, request: Request<ClientBody>, record: &mut AccessRecord) -> Result<Led, Fault> {
+    let site = scope.site();
+    let checked = guard::check(request, &site.settings.limits)?;
+    record.client = scope.client(checked.headers());
+    // Only known hosts are echoed: an unknown one would make this an open redirect.
+    let service = service_of(&site.settings.domains, checked.host())
+        .ok_or_else(|| Fault::new(FaultKind::UnknownHost, format!("the host is {}", checked.host().escape_debug())))?;
+    record.service = Some(service);
+    if checked.asks_about_us() {
+        return Ok(Led::Answer(options()));
+    }
+    let url = https_url(scope, checked.host(), &target_of(&checked));
+    match lead(service, checked.request().method(), !checked.request().body().is_end_stream(), &url) {
+        Lead::Permanent308 => redirect(url).map(Led::Answer),
+        Lead::Refuse { text } => Ok(Led::Refuse(text)),
+    }
+}
+
+fn redirect(url: String) -> Result<Answer, Fault> {
+    let location = HeaderValue::from_maybe_shared(Bytes::from(url))
+        .map_err(|_| Fault::new(FaultKind::Malformed, "the URL is no header value"))?;
+    let mut response = Response::new(Source::Own(Bytes::new()));
+    *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
+    response.headers_mut().insert(header::LOCATION, location);
+    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+    Ok(Answer(response))
+}
+
+fn target_of(checked: &guard::Checked) -> String {
+    checked.request().uri().path_and_query().map_or("/", |target| target.as_str()).to_owned()
+}
+
+/// The same host, path and query on the https port. The path begins with a slash, so it cannot name another host.
+fn https_url(scope: &Scope, host: &str, target: &str) -> String {
+    let host = host.to_ascii_lowercase();
+    match scope.https_port {
+        443 => format!("https://{host}{target}"),
+        port => format!("https://{host}:{port}{target}"),
+    }
+}

@@ -1,0 +1,129 @@
+//! What a request finds around it: its worker's parts and its connection's facts.
+
+use super::ids::RequestIds;
+use super::site::Site;
+use super::upload::OutgoingBody;
+use crate::domain::facts::ConnectionFacts;
+use crate::domain::forwarded::{X_REQUEST_ID, client_of};
+use crate::domain::settings::Settings;
+use crate::runtime::{Tasks, now, wall};
+use crate::telemetry::{AccessLog, AccessRecord, WorkerMetrics};
+use crate::upstream::{Connector, Pool};
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::sync::Semaphore;
+
+/// The parts that one worker's requests share.
+#[derive(Debug)]
+pub struct Worker {
+    site: ArcSwap<Site>,
+    pub(super) pool: Pool<OutgoingBody>,
+    pub(super) connector: Connector,
+    pub(super) access: AccessLog,
+    pub(super) metrics: WorkerMetrics,
+    pub(super) tasks: Tasks,
+    pub(super) running: AtomicUsize,
+    /// This worker's share of `limits.requests`.
+    pub(super) running_max: usize,
+    /// `limits.tunnels`, of the whole process.
+    pub(super) tunnels: Arc<Semaphore>,
+    ids: RequestIds,
+}
+
+impl Worker {
+    /// The parts of one worker. `running_max` is its share of `limits.requests`.
+    #[must_use]
+    pub fn new(
+        site: Site,
+        access: AccessLog,
+        metrics: WorkerMetrics,
+        tasks: Tasks,
+        running_max: usize,
+        tunnels: Arc<Semaphore>,
+    ) -> Self {
+        let settings = Arc::clone(&site.settings);
+        Self {
+            site: ArcSwap::from_pointee(site),
+            pool: Pool::new(settings.pool.clone(), metrics.clone()),
+            connector: Connector::new(
+                tasks.clone(),
+                metrics.clone(),
+                settings.timeouts.connect,
+                settings.limits.answer_head,
+            ),
+            access,
+            metrics,
+            tasks,
+            running: AtomicUsize::new(0),
+            running_max,
+            tunnels,
+            ids: RequestIds::new(),
+        }
+    }
+
+    /// What it runs by now.
+    pub(super) fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.site.load().settings)
+    }
+
+    /// What has to be done once a second: close old idle connections, hand log lines on.
+    pub fn tick(&self) {
+        self.pool.sweep();
+        self.access.flush();
+    }
+
+    /// Closes idle connections to targets and keeps no more.
+    pub fn close_pool(&self) {
+        self.pool.close();
+    }
+
+    /// Requests running on this worker.
+    #[must_use]
+    pub fn running(&self) -> usize {
+        self.running.load(Ordering::Relaxed)
+    }
+}
+
+/// What the requests of one connection share.
+#[derive(Debug)]
+pub struct Scope {
+    pub(super) worker: Arc<Worker>,
+    pub(super) facts: Arc<ConnectionFacts>,
+    /// The peer's address as a header value.
+    pub(super) peer: HeaderValue,
+    /// The port that clients reach https on, for redirects and hints.
+    pub(super) https_port: u16,
+}
+
+impl Scope {
+    /// The scope of one connection.
+    #[must_use]
+    pub fn new(worker: Arc<Worker>, facts: ConnectionFacts, https_port: u16) -> Self {
+        Self { worker, peer: ip_value(facts.peer.ip()), facts: Arc::new(facts), https_port }
+    }
+
+    /// One picture for the whole request.
+    pub(super) fn site(&self) -> Arc<Site> {
+        self.worker.site.load_full()
+    }
+
+    pub(super) fn record<B>(&self, request: &Request<B>) -> Box<AccessRecord> {
+        let id = self.worker.ids.take(request.headers().get(X_REQUEST_ID));
+        Box::new(self.worker.access.start(&self.facts, request, id, now(), wall()))
+    }
+
+    /// The person behind the peer, after trusted forwarders.
+    pub(super) fn client(&self, headers: &HeaderMap) -> IpAddr {
+        client_of(self.facts.peer.ip(), headers, &self.worker.site.load().settings.trusted_proxies)
+    }
+}
+
+/// An address as a header value.
+pub(super) fn ip_value(ip: IpAddr) -> HeaderValue {
+    // Digits, letters, dots and colons are always a valid value.
+    HeaderValue::from_maybe_shared(Bytes::from(ip.to_string())).unwrap_or_else(|_| HeaderValue::from_static("-"))
+}

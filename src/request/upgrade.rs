@@ -1,0 +1,75 @@
+//! Upgrade: 101 answers, and the tunnel behind them.
+//!
+//! Only WebSocket over HTTP/1.1. A refusal (400, 426) passes through; the connection closes after it, because what
+//! the client sent behind its head is no HTTP.
+//! Limits: `limits.tunnels`, `timeouts.tunnel_idle`.
+
+use super::answer_body::Source;
+use super::forward::{Reply, exchange, pass_on};
+use super::outgoing::Outgoing;
+use super::respond::Answer;
+use super::scope::Scope;
+use super::site::Site;
+use super::target_answer::clean;
+use crate::domain::fault::{Fault, FaultKind};
+use crate::runtime::tunnel;
+use crate::telemetry::{AccessRecord, Counter, Gauge};
+use http::{HeaderValue, Response, StatusCode, header};
+use hyper_util::rt::TokioIo;
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// Sends an upgrade request; a 101 makes the connection a tunnel, anything else is passed on.
+///
+/// # Errors
+/// As `forward::send`, and `Overloaded` when all tunnels are taken.
+pub(super) async fn open(
+    scope: &Scope,
+    site: &Site,
+    outgoing: Outgoing,
+    record: &mut AccessRecord,
+) -> Result<Answer, Fault> {
+    let worker = &scope.worker;
+    let Ok(place) = Arc::clone(&worker.tunnels).try_acquire_owned() else {
+        worker.metrics.add(Counter::TunnelsFull, 1);
+        return Err(Fault::new(
+            FaultKind::Overloaded,
+            format!("{} tunnels are open, as many as limits.tunnels", site.settings.limits.tunnels),
+        ));
+    };
+    let Outgoing { request, service, permit, upgrade, .. } = outgoing;
+    let Reply { mut response, sender, lease } = exchange(scope, site, service, request, None, record).await?;
+    let agreed = response
+        .headers()
+        .get(header::UPGRADE)
+        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        let mut answer = pass_on(scope, site, response, None, None, (lease, permit))?;
+        answer.0.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        return Ok(answer);
+    }
+    let (Some(client), true) = (upgrade, agreed) else {
+        return Err(Fault::new(FaultKind::BadAnswer, "the target switched to another protocol than was asked for"));
+    };
+    let target = hyper::upgrade::on(&mut response);
+    let (mut head, _) = response.into_parts();
+    clean(&mut head, true)?;
+    head.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    head.headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    let (give_record, take_record) = oneshot::channel::<Box<AccessRecord>>();
+    let idle = site.settings.timeouts.tunnel_idle;
+    let metrics = worker.metrics.clone();
+    worker.tasks.spawn("tunnel", async move {
+        let _held = (place, permit, lease, sender, metrics.gauge(Gauge::Tunnels));
+        metrics.add(Counter::TunnelsOpened, 1);
+        let Ok(mut record) = take_record.await else { return };
+        let (Ok(client), Ok(target)) = tokio::join!(client, target) else { return };
+        record.upgraded = true;
+        let passed = tunnel(TokioIo::new(client), TokioIo::new(target), idle).await;
+        (record.bytes_in, record.bytes_out) = (passed.sent, passed.received);
+        if passed.idle {
+            metrics.add(Counter::TunnelIdleTimeouts, 1);
+        }
+    });
+    Ok(Answer(Response::from_parts(head, Source::Tunnel(Some(give_record)))))
+}

@@ -1,0 +1,255 @@
+//! A request's body on its way to the target: counted, limited, timed, never kept.
+//!
+//! Limits: `services.*.max_body`, `limits.min_upload_rate` over `timeouts.slow_body`.
+
+use super::client_body::ClientBody;
+use super::scope::Scope;
+use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::framing::ChunkError;
+use crate::domain::hop_by_hop::allowed_in_trailers;
+use crate::domain::units::ByteSize;
+use crate::runtime::now;
+use crate::telemetry::{Counter, WorkerMetrics};
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use std::error::Error;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+use tokio::time::{Sleep, sleep};
+
+/// What is known about a body under way; shared by the body and by whoever waits for the answer.
+#[derive(Debug)]
+pub(super) struct Upload {
+    begun: Instant,
+    bytes: AtomicU64,
+    /// Milliseconds from `begun` to the last frame.
+    moved: AtomicU64,
+    complete: AtomicBool,
+    fault: OnceLock<Fault>,
+    max: Option<u64>,
+    rate_min: u64,
+    window: Duration,
+    metrics: WorkerMetrics,
+}
+
+impl Upload {
+    pub(super) fn new(scope: &Scope, max_body: Option<ByteSize>) -> Arc<Self> {
+        let settings = &scope.site().settings;
+        Arc::new(Self {
+            begun: now(),
+            bytes: AtomicU64::new(0),
+            moved: AtomicU64::new(0),
+            complete: AtomicBool::new(false),
+            fault: OnceLock::new(),
+            max: max_body.map(ByteSize::get),
+            rate_min: settings.limits.min_upload_rate.get(),
+            window: settings.timeouts.slow_body,
+            metrics: scope.worker.metrics.clone(),
+        })
+    }
+
+    /// Bytes taken from the client.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// When the last bytes were taken.
+    pub(super) fn moved(&self) -> Instant {
+        self.begun + Duration::from_millis(self.moved.load(Ordering::Relaxed))
+    }
+
+    /// Whether it was taken to its end.
+    pub(super) fn complete(&self) -> bool {
+        self.complete.load(Ordering::Relaxed)
+    }
+
+    /// Why it ended early, if it did.
+    pub(super) fn fault(&self) -> Option<&Fault> {
+        self.fault.get()
+    }
+
+    fn count(&self, bytes: u64, at: Instant) -> Result<(), UploadError> {
+        let total = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        self.moved.store(u64::try_from((at - self.begun).as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        match self.max {
+            Some(max) if total > max => {
+                self.metrics.add(Counter::BodyTooLarge, 1);
+                Err(self.fail(FaultKind::BodyTooLarge, format!("more than {max} bytes of body")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn fail(&self, kind: FaultKind, detail: impl Into<std::borrow::Cow<'static, str>>) -> UploadError {
+        let _ = self.fault.set(Fault::new(kind, detail));
+        UploadError
+    }
+}
+
+/// The body ended early; `Upload::fault` says why. The request to the target is cut, never completed.
+#[derive(Debug)]
+pub struct UploadError;
+
+impl fmt::Display for UploadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the request body ended early")
+    }
+}
+
+impl Error for UploadError {}
+
+/// The body that a target is sent.
+#[derive(Debug)]
+pub struct OutgoingBody(Option<Box<Streaming>>);
+
+#[derive(Debug)]
+struct Streaming {
+    inner: ClientBody,
+    upload: Arc<Upload>,
+    pace: Pace,
+}
+
+/// How fast the client sends. Only time spent waiting for the client counts, not time the target takes.
+#[derive(Debug, Default)]
+struct Pace {
+    waiting_since: Option<Instant>,
+    waited: Duration,
+    bytes: u64,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl OutgoingBody {
+    pub(super) const fn empty() -> Self {
+        Self(None)
+    }
+
+    pub(super) fn streaming(inner: ClientBody, upload: Arc<Upload>) -> Self {
+        Self(Some(Box::new(Streaming { inner, upload, pace: Pace::default() })))
+    }
+}
+
+impl Body for OutgoingBody {
+    type Data = Bytes;
+    type Error = UploadError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
+        self.0.as_mut().map_or(Poll::Ready(None), |body| body.poll(cx))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.as_ref().is_none_or(|body| body.inner.is_end_stream())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.as_ref().map_or_else(|| SizeHint::with_exact(0), |body| body.inner.size_hint())
+    }
+}
+
+impl Streaming {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
+        let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(cx) else {
+            return self.pace.wait(cx, &self.upload).map(|error| Some(Err(error)));
+        };
+        let at = now();
+        let frame = match frame {
+            None => None,
+            Some(Ok(frame)) => {
+                let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
+                self.pace.came(at, bytes, &self.upload)?;
+                self.upload.count(bytes, at)?;
+                Some(Ok(frame.map_trailers_checked()))
+            }
+            Some(Err(error)) => Some(Err(self.broken(&error))),
+        };
+        if frame.is_none() || self.inner.is_end_stream() {
+            self.upload.complete.store(true, Ordering::Relaxed);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn broken(&self, error: &hyper::Error) -> UploadError {
+        let mut source = error.source();
+        while let Some(error) = source {
+            let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+            if error.is::<ChunkError>() || inner.is_some_and(|inner| inner.is::<ChunkError>()) {
+                return self.upload.fail(FaultKind::BadBody, ChunkError.to_string());
+            }
+            source = error.source();
+        }
+        self.upload.fail(
+            FaultKind::ClientGone,
+            format!("the client broke off after {} bytes of its body: {error}", self.upload.bytes()),
+        )
+    }
+}
+
+impl Pace {
+    /// The client sent `bytes`.
+    fn came(&mut self, at: Instant, bytes: u64, upload: &Upload) -> Result<(), UploadError> {
+        self.bytes += bytes;
+        match self.waiting_since.take() {
+            Some(since) => {
+                self.waited += at.saturating_duration_since(since);
+                self.judge(upload)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Once a whole window was spent waiting: an error for too few bytes, else a new window.
+    fn judge(&mut self, upload: &Upload) -> Result<(), UploadError> {
+        if self.waited < upload.window {
+            return Ok(());
+        }
+        let wanted = upload.rate_min.saturating_mul(upload.window.as_millis().try_into().unwrap_or(u64::MAX)) / 1_000;
+        if self.bytes < wanted {
+            upload.metrics.add(Counter::SlowBodies, 1);
+            let detail = format!("{} bytes of body in {:?}, at least {wanted} wanted", self.bytes, self.waited);
+            return Err(upload.fail(FaultKind::SlowBody, detail));
+        }
+        (self.waited, self.bytes) = (Duration::ZERO, 0);
+        Ok(())
+    }
+
+    /// Waits for the client; an error once it was slower than the least rate over a whole window.
+    fn wait(&mut self, cx: &mut Context<'_>, upload: &Upload) -> Poll<UploadError> {
+        let mut since = *self.waiting_since.get_or_insert_with(now);
+        loop {
+            let left = upload.window.saturating_sub(self.waited);
+            // Kept from wait to wait and set anew only when it fires: most waits are far shorter.
+            let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(left)));
+            ready!(timer.as_mut().poll(cx));
+            self.timer = None;
+            let at = now();
+            self.waited += at.saturating_duration_since(since);
+            (since, self.waiting_since) = (at, Some(at));
+            if let Err(error) = self.judge(upload) {
+                return Poll::Ready(error);
+            }
+        }
+    }
+}
+
+/// Trailers with only the fields that may be passed on.
+pub(super) trait CheckedTrailers {
+    fn map_trailers_checked(self) -> Self;
+}
+
+impl CheckedTrailers for Frame<Bytes> {
+    fn map_trailers_checked(self) -> Self {
+        match self.into_trailers() {
+            Ok(mut trailers) => {
+                let refused = trailers.keys().filter(|name| !allowed_in_trailers(name)).cloned().collect::<Vec<_>>();
+                for name in refused {
+                    trailers.remove(name);
+                }
+                Self::trailers(trailers)
+            }
+            Err(data) => data,
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! A line as one JSON object. Keys without a value are left out, except `fault`, which is then `null`.
+
+use super::super::redact::{HIDDEN, without_user};
+use super::AccessRecord;
+use super::escape::{self, CUT, FIELD_BYTES_MAX, clip};
+use super::stamp::Stamp;
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// Appends the line of `record` to `out`.
+pub(super) fn write(out: &mut Vec<u8>, stamp: &mut Stamp, record: &AccessRecord, total: Duration) {
+    out.extend_from_slice(b"{\"time\":\"");
+    stamp.write(out, record.wall);
+    out.extend_from_slice(b"\",\"request_id\":\"");
+    field(out, record.request_id.as_bytes());
+    connection(out, record);
+    request(out, record);
+    outcome(out, record);
+    number(out, b",\"bytes_in\":", record.bytes_in);
+    number(out, b",\"bytes_out\":", record.bytes_out);
+    millis(out, b",\"queue_ms\":", record.queue);
+    millis(out, b",\"connect_ms\":", record.connect);
+    millis(out, b",\"first_byte_ms\":", record.first_byte);
+    millis(out, b",\"total_ms\":", Some(total));
+    if let Some(agent) = &record.user_agent {
+        out.extend_from_slice(b",\"user_agent\":\"");
+        field(out, agent.as_bytes());
+        out.push(b'"');
+    }
+    out.extend_from_slice(if record.upgraded { b",\"upgraded\":true}\n" } else { b",\"upgraded\":false}\n" });
+}
+
+/// Begins inside the string of `request_id` and ends after a value.
+fn connection(out: &mut Vec<u8>, record: &AccessRecord) {
+    let facts = &*record.facts;
+    number(out, b"\",\"connection\":", facts.id);
+    out.extend_from_slice(b",\"client\":\"");
+    escape::ip(out, record.client);
+    out.extend_from_slice(b"\",\"peer\":\"");
+    match facts.peer.ip() {
+        ip @ IpAddr::V4(_) => escape::ip(out, ip),
+        ip @ IpAddr::V6(_) => {
+            out.push(b'[');
+            escape::ip(out, ip);
+            out.push(b']');
+        }
+    }
+    number(out, b":", u64::from(facts.peer.port()));
+    out.extend_from_slice(b"\",\"listener\":\"");
+    out.extend_from_slice(facts.listener.as_str().as_bytes());
+    out.extend_from_slice(b"\",\"protocol\":\"");
+    out.extend_from_slice(record.protocol().as_bytes());
+    if let Some(tls) = &facts.tls {
+        out.extend_from_slice(b"\",\"tls\":\"");
+        out.extend_from_slice(tls.version.as_bytes());
+    }
+    out.push(b'"');
+}
+
+fn request(out: &mut Vec<u8>, record: &AccessRecord) {
+    out.extend_from_slice(b",\"method\":\"");
+    field(out, record.method.as_str().as_bytes());
+    let authority = || record.target.authority().map(|authority| authority.as_str().as_bytes());
+    if let Some(host) = record.host.as_ref().map(http::HeaderValue::as_bytes).or_else(authority) {
+        out.extend_from_slice(b"\",\"host\":\"");
+        let (had_user, host) = without_user(host);
+        if had_user {
+            out.extend_from_slice(HIDDEN.as_bytes());
+            out.push(b'@');
+        }
+        field(out, host);
+    }
+    out.extend_from_slice(b"\",\"path\":\"");
+    record.path(|piece| escape::json(out, piece));
+    if let Some(service) = record.service {
+        out.extend_from_slice(b"\",\"service\":\"");
+        out.extend_from_slice(service.as_str().as_bytes());
+    }
+    if let Some(address) = &record.address {
+        out.extend_from_slice(b"\",\"target\":\"");
+        field(out, address.as_bytes());
+    }
+    out.push(b'"');
+}
+
+fn outcome(out: &mut Vec<u8>, record: &AccessRecord) {
+    number(out, b",\"status\":", u64::from(record.final_status().as_u16()));
+    let Some(fault) = record.final_fault() else {
+        return out.extend_from_slice(b",\"fault\":null");
+    };
+    out.extend_from_slice(b",\"fault\":\"");
+    out.extend_from_slice(fault.code().as_bytes());
+    out.extend_from_slice(b"\",\"fault_side\":\"");
+    out.extend_from_slice(fault.side().as_str().as_bytes());
+    out.push(b'"');
+}
+
+fn field(out: &mut Vec<u8>, bytes: &[u8]) {
+    let (head, cut) = clip(bytes, FIELD_BYTES_MAX);
+    escape::json(out, head);
+    if cut {
+        out.extend_from_slice(CUT.as_bytes());
+    }
+}
+
+fn number(out: &mut Vec<u8>, key: &[u8], n: u64) {
+    out.extend_from_slice(key);
+    escape::number(out, n);
+}
+
+fn millis(out: &mut Vec<u8>, key: &[u8], duration: Option<Duration>) {
+    if let Some(duration) = duration {
+        out.extend_from_slice(key);
+        escape::millis(out, duration);
+    }
+}

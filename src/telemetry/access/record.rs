@@ -1,0 +1,157 @@
+//! The record of one request: made at its head, filled along the way, counted and written once, when dropped.
+
+use super::super::metrics::Counter;
+use super::super::redact::redacted;
+use super::AccessLog;
+use super::escape::{CUT, PATH_BYTES_MAX};
+use crate::domain::facts::ConnectionFacts;
+use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::names::ServiceName;
+use http::header::{HOST, USER_AGENT};
+use http::{HeaderValue, Method, StatusCode, Uri, Version};
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+/// What the log will say of one request. Dropping it writes the line, also when the client has vanished.
+pub struct AccessRecord {
+    /// Made by us, or kept from the request.
+    pub request_id: HeaderValue,
+    /// The connection it came on.
+    pub facts: Arc<ConnectionFacts>,
+    /// As received.
+    pub method: Method,
+    /// As received; path and query are logged, with secrets hidden.
+    pub target: Uri,
+    /// The `Host` field; where there is none, the target's authority is logged.
+    pub host: Option<HeaderValue>,
+    /// As received.
+    pub version: Version,
+    /// As received.
+    pub user_agent: Option<HeaderValue>,
+    /// The person behind the peer, after trusted forwarders.
+    pub client: IpAddr,
+    /// Where it was routed.
+    pub service: Option<ServiceName>,
+    /// The address of the target that answered, or was tried last.
+    pub address: Option<Arc<str>>,
+    /// What the client saw; `None` when it saw none, logged as 499.
+    pub status: Option<StatusCode>,
+    /// Why it ended badly, where it did.
+    pub fault: Option<Fault>,
+    /// When its head was complete.
+    pub begun: Instant,
+    /// The same moment by the wall clock.
+    pub wall: SystemTime,
+    /// Spent waiting before a target was tried.
+    pub queue: Option<Duration>,
+    /// Spent on the connection to the target.
+    pub connect: Option<Duration>,
+    /// From the request sent to the first byte of the answer.
+    pub first_byte: Option<Duration>,
+    /// Body bytes from the client.
+    pub bytes_in: u64,
+    /// Body bytes to the client.
+    pub bytes_out: u64,
+    /// Whether it became a tunnel.
+    pub upgraded: bool,
+    /// How often it was sent, or tried to be.
+    pub attempts: u32,
+    log: AccessLog,
+}
+
+impl AccessRecord {
+    pub(super) fn begin<B>(
+        log: AccessLog,
+        facts: Arc<ConnectionFacts>,
+        request: &http::Request<B>,
+        request_id: HeaderValue,
+        begun: Instant,
+        wall: SystemTime,
+    ) -> Self {
+        Self {
+            request_id,
+            client: facts.peer.ip(),
+            facts,
+            method: request.method().clone(),
+            target: request.uri().clone(),
+            host: request.headers().get(HOST).cloned(),
+            version: request.version(),
+            user_agent: request.headers().get(USER_AGENT).cloned(),
+            service: None,
+            address: None,
+            status: None,
+            fault: None,
+            begun,
+            wall,
+            queue: None,
+            connect: None,
+            first_byte: None,
+            bytes_in: 0,
+            bytes_out: 0,
+            upgraded: false,
+            attempts: 0,
+            log,
+        }
+    }
+
+    /// Path and query in pieces, secrets hidden and over-long ones cut.
+    pub(super) fn path(&self, mut emit: impl FnMut(&[u8])) {
+        // `CONNECT host:443` and `GET host` have none.
+        let path = self.target.path_and_query().map_or("", |path| path.as_str());
+        let head = path.get(..path.floor_char_boundary(PATH_BYTES_MAX)).unwrap_or_default();
+        redacted(head, |piece| emit(piece.as_bytes()));
+        if head.len() < path.len() {
+            emit(CUT.as_bytes());
+        }
+    }
+
+    /// The version as it stands in a request line.
+    pub(super) fn protocol(&self) -> &'static str {
+        match self.version {
+            Version::HTTP_09 => "HTTP/0.9",
+            Version::HTTP_10 => "HTTP/1.0",
+            Version::HTTP_2 => "HTTP/2.0",
+            Version::HTTP_3 => "HTTP/3.0",
+            _ => "HTTP/1.1",
+        }
+    }
+
+    /// The status to log: what the client saw, or 499.
+    pub(super) fn final_status(&self) -> StatusCode {
+        self.status.unwrap_or_else(|| FaultKind::ClientGone.status())
+    }
+
+    /// The fault to log. A request dropped without status and fault was left by its client, or by a panic of ours.
+    pub(super) fn final_fault(&self) -> Option<FaultKind> {
+        match &self.fault {
+            Some(fault) => Some(fault.kind),
+            None if self.status.is_some() => None,
+            None if std::thread::panicking() => Some(FaultKind::Internal),
+            None => Some(FaultKind::ClientGone),
+        }
+    }
+}
+
+impl Drop for AccessRecord {
+    fn drop(&mut self) {
+        let inner = &self.log.0;
+        inner.metrics.request(self.service, self.final_status());
+        inner.metrics.add(Counter::BytesIn, self.bytes_in);
+        inner.metrics.add(Counter::BytesOut, self.bytes_out);
+        if let Some(kind) = self.final_fault() {
+            inner.metrics.fault(kind);
+        }
+        if inner.lines.is_some() {
+            self.log.write(self, (inner.clock)().saturating_duration_since(self.begun));
+        }
+    }
+}
+
+impl fmt::Debug for AccessRecord {
+    /// The id only: the target may carry secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccessRecord").field("request_id", &self.request_id).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,359 @@
+//! Every counter and gauge of the process, in two tables; a row is a line.
+//!
+//! Owns: names, help texts, counting and adding up. Each worker counts in a shard of its own, on cache lines that no
+//! other worker writes; sums are made when somebody asks. Labels come from closed sets, so nothing is looked up and
+//! nothing grows. Leaves: an exposition format to whoever serves one.
+
+mod shard;
+
+pub use shard::{GaugeGuard, WorkerMetrics};
+
+use crate::domain::fault::FaultKind;
+use crate::domain::names::ServiceName;
+use std::fmt;
+use std::sync::Arc;
+
+macro_rules! rows {
+    ($(#[$doc:meta])* $table:ident { $($row:ident = $name:literal, $help:literal;)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $table { $(#[doc = $help] $row,)* }
+
+        impl $table {
+            /// Every row, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$row,)*];
+
+            /// The name under which it is exposed.
+            #[must_use]
+            pub const fn name(self) -> &'static str { match self { $(Self::$row => $name,)* } }
+
+            /// One sentence for the reference.
+            #[must_use]
+            pub const fn help(self) -> &'static str { match self { $(Self::$row => $help,)* } }
+        }
+    };
+}
+
+rows! {
+    /// What only grows.
+    Counter {
+        ConnectionsAccepted = "clearway_connections_accepted_total", "Client connections accepted.";
+        AcceptErrors = "clearway_accept_errors_total", "Accepts that failed, for want of descriptors for example.";
+        TlsHandshakes = "clearway_tls_handshakes_total", "TLS handshakes completed.";
+        TlsResumed = "clearway_tls_resumed_total", "TLS handshakes that resumed an earlier one.";
+        BytesIn = "clearway_request_body_bytes_total", "Bytes of request bodies and tunnels taken from clients.";
+        BytesOut = "clearway_answer_body_bytes_total", "Bytes of answer bodies and tunnels given to clients.";
+        TunnelsOpened = "clearway_tunnels_opened_total", "Upgraded requests that became tunnels.";
+        TargetConnects = "clearway_target_connects_total", "Connections made to targets.";
+        TargetConnectsFailed = "clearway_target_connects_failed_total", "Attempts to connect to a target that failed.";
+        PoolReuses = "clearway_pool_reuses_total", "Requests sent on an idle connection to a target.";
+        PoolEvictions = "clearway_pool_evictions_total", "Idle target connections closed for age, room or death.";
+        Retries = "clearway_retries_total", "Requests sent again because not one byte of them had been sent.";
+        AccessLinesDropped = "clearway_access_lines_dropped_total", "Access-log lines lost: the log could not keep up.";
+        TasksPanicked = "clearway_tasks_panicked_total", "Tasks that ended by a panic.";
+        RequestsDrained = "clearway_requests_drained_total", "Requests that finished after a stop was asked for.";
+        RequestsCut = "clearway_requests_cut_total", "Requests cut off by the drain deadline.";
+
+        ConnectionsFull = "clearway_limit_connections_total", "Times limits.connections was reached.";
+        HeadTooLarge = "clearway_limit_head_total", "Request heads over limits.head.";
+        TooManyHeaders = "clearway_limit_headers_total", "Request heads over limits.headers.";
+        TargetTooLong = "clearway_limit_target_total", "Request targets over limits.target.";
+        StreamsFull = "clearway_limit_streams_total", "HTTP/2 streams over limits.streams.";
+        RequestsFull = "clearway_limit_requests_total", "Requests refused by limits.requests.";
+        TunnelsFull = "clearway_limit_tunnels_total", "Tunnels refused by limits.tunnels.";
+        AnswerHeadTooLarge = "clearway_limit_answer_head_total", "Answer heads over limits.answer_head.";
+        SlowBodies = "clearway_limit_min_upload_rate_total", "Request bodies slower than limits.min_upload_rate.";
+        LingerCutOff = "clearway_limit_linger_total", "Unread request bodies cut off by limits.linger or its timeout.";
+        BodyTooLarge = "clearway_limit_max_body_total", "Request bodies over their service's max_body.";
+
+        HandshakeTimeouts = "clearway_timeout_handshake_total", "Connections ended by timeouts.handshake.";
+        HeadTimeouts = "clearway_timeout_head_total", "Connections ended by timeouts.head.";
+        KeepAliveTimeouts = "clearway_timeout_keep_alive_total", "Connections ended by timeouts.keep_alive.";
+        ConnectTimeouts = "clearway_timeout_connect_total", "Connection attempts ended by timeouts.connect.";
+        HoldTimeouts = "clearway_timeout_hold_total", "Requests ended by timeouts.hold.";
+        FirstByteTimeouts = "clearway_timeout_first_byte_total", "Requests ended by timeouts.first_byte.";
+        TargetIdleTimeouts = "clearway_timeout_target_idle_total", "Answers ended by timeouts.target_idle.";
+        StalledAnswers = "clearway_timeout_stalled_answer_total", "Answers ended by timeouts.stalled_answer.";
+        TunnelIdleTimeouts = "clearway_timeout_tunnel_idle_total", "Tunnels ended by timeouts.tunnel_idle.";
+    }
+}
+
+rows! {
+    /// What goes up and comes down.
+    Gauge {
+        Connections = "clearway_connections", "Open client connections.";
+        Requests = "clearway_requests_in_flight", "Requests in flight.";
+        Tunnels = "clearway_tunnels", "Open tunnels.";
+        PooledConnections = "clearway_pooled_connections", "Idle connections to targets.";
+    }
+}
+
+/// Requests by service and status class; counted by the access record.
+const REQUESTS: &str = "clearway_requests_total";
+/// Faults by kind.
+const FAULTS: &str = "clearway_faults_total";
+/// TLS handshakes that failed, by reason.
+const TLS_FAILURES: &str = "clearway_tls_handshakes_failed_total";
+
+const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+/// `ServiceName::ALL`, then requests that reached none.
+const SERVICES: [&str; 4] = [ServiceName::App.as_str(), ServiceName::Api.as_str(), ServiceName::Files.as_str(), "none"];
+
+/// Why a TLS handshake failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TlsFailure {
+    /// The client closed in the middle.
+    Eof,
+    /// `timeouts.handshake` passed.
+    Timeout,
+    /// The connection was reset, or failed in another way below TLS.
+    Transport,
+    /// Plain HTTP on the TLS port.
+    PlainHttp,
+    /// The first bytes were neither TLS nor HTTP: a port scan.
+    NotTls,
+    /// The client does not know the authority of our certificate.
+    UnknownAuthority,
+    /// The client refused our certificate for another reason: name, dates, kind.
+    CertificateRefused,
+    /// No TLS version in common.
+    Version,
+    /// No cipher suite, group or signature scheme in common.
+    Cipher,
+    /// No application protocol in common.
+    Protocol,
+    /// The client sent another alert.
+    Alert,
+    /// The client broke the protocol.
+    Malformed,
+    /// Something went wrong on our side.
+    Internal,
+}
+
+impl TlsFailure {
+    /// Every reason.
+    pub const ALL: &'static [Self] = &[
+        Self::Eof,
+        Self::Timeout,
+        Self::Transport,
+        Self::PlainHttp,
+        Self::NotTls,
+        Self::UnknownAuthority,
+        Self::CertificateRefused,
+        Self::Version,
+        Self::Cipher,
+        Self::Protocol,
+        Self::Alert,
+        Self::Malformed,
+        Self::Internal,
+    ];
+
+    /// The reason as a label and in logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Eof => "eof",
+            Self::Timeout => "timeout",
+            Self::Transport => "transport",
+            Self::PlainHttp => "plain_http",
+            Self::NotTls => "not_tls",
+            Self::UnknownAuthority => "unknown_authority",
+            Self::CertificateRefused => "certificate_refused",
+            Self::Version => "version",
+            Self::Cipher => "cipher",
+            Self::Protocol => "protocol",
+            Self::Alert => "alert",
+            Self::Malformed => "malformed",
+            Self::Internal => "internal",
+        }
+    }
+
+    /// What it means and what to do, for the log.
+    #[must_use]
+    pub const fn hint(self) -> &'static str {
+        match self {
+            Self::NotTls => "the client spoke no TLS; plain HTTP belongs on the http listener",
+            Self::Eof => "the client left during the handshake; a health check or port scan does that",
+            Self::Timeout => "the client did not complete the handshake in time",
+            Self::PlainHttp => "the client spoke plain HTTP on the TLS port; give it the https URL",
+            Self::Transport => "the connection broke during the handshake",
+            Self::UnknownAuthority => {
+                "the client does not trust our certificate: give it the authority's file (REQUESTS_CA_BUNDLE, or \
+                 api.verify_certificate in clearml.conf), and check that the chain has its intermediates"
+            }
+            Self::CertificateRefused => {
+                "the client refuses our certificate: check its names and dates, and that the client trusts its authority"
+            }
+            Self::Version => "the client offers neither TLS 1.2 nor TLS 1.3; update it",
+            Self::Cipher => "the client and this proxy have no cipher suite or key kind in common; update it",
+            Self::Protocol => "the client speaks neither HTTP/2 nor HTTP/1.1 by its own word (ALPN)",
+            Self::Alert => "the client gave up the handshake",
+            Self::Malformed => "the client broke the TLS protocol; something between may alter its bytes",
+            Self::Internal => "the handshake failed on our side; see the error",
+        }
+    }
+}
+
+/// The labels of one value; none for most.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Labels(Vec<(&'static str, &'static str)>);
+
+impl Labels {
+    /// Names with values, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        self.0.iter().copied()
+    }
+}
+
+impl fmt::Display for Labels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (name, value)) in self.0.iter().enumerate() {
+            write!(f, "{}{name}=\"{value}\"", if index == 0 { '{' } else { ',' })?;
+        }
+        if self.0.is_empty() { Ok(()) } else { f.write_str("}") }
+    }
+}
+
+/// The counts of the whole process; cheap to clone.
+///
+/// Printed, it gives each value that is not zero on a line of its own.
+#[derive(Clone, Debug)]
+pub struct Metrics(Arc<[WorkerMetrics]>);
+
+impl Metrics {
+    /// One shard for each of `workers`, at least one.
+    #[must_use]
+    pub fn new(workers: usize) -> Self {
+        Self((0..workers.max(1)).map(|_| WorkerMetrics::default()).collect())
+    }
+
+    /// The shard of worker `index`, from 0. Past the last it begins again, so that every count is kept.
+    #[must_use]
+    pub fn worker(&self, index: usize) -> WorkerMetrics {
+        self.0.get(index % self.0.len()).cloned().unwrap_or_default()
+    }
+
+    /// The count of `counter` over all workers.
+    #[must_use]
+    pub fn total(&self, counter: Counter) -> u64 {
+        self.sum(|shard| shard.counted(counter))
+    }
+
+    /// What `gauge` stands at, over all workers.
+    #[must_use]
+    pub fn level(&self, gauge: Gauge) -> u64 {
+        self.sum(|shard| shard.level(gauge))
+    }
+
+    /// How many faults of `kind` there were.
+    #[must_use]
+    pub fn faults(&self, kind: FaultKind) -> u64 {
+        self.sum(|shard| shard.faults(kind))
+    }
+
+    /// Every value that is not zero: name, labels, value.
+    #[must_use]
+    pub fn snapshot(&self) -> Vec<(&'static str, Labels, u64)> {
+        let gauges = Gauge::ALL.iter().map(|gauge| (gauge.name(), Labels::default(), self.level(*gauge)));
+        let counters = Counter::ALL.iter().map(|counter| (counter.name(), Labels::default(), self.total(*counter)));
+        let faults = FaultKind::ALL.iter().map(|kind| {
+            (FAULTS, Labels(vec![("kind", kind.code()), ("side", kind.side().as_str())]), self.faults(*kind))
+        });
+        let tls = TlsFailure::ALL.iter().map(|reason| {
+            (TLS_FAILURES, Labels(vec![("reason", reason.as_str())]), self.sum(|shard| shard.tls_failures(*reason)))
+        });
+        let requests = SERVICES.iter().enumerate().flat_map(|(service, name)| {
+            CLASSES.iter().enumerate().map(move |(class, text)| {
+                let labels = Labels(vec![("service", *name), ("class", *text)]);
+                (REQUESTS, labels, self.sum(|shard| shard.requests(service, class)))
+            })
+        });
+        gauges.chain(counters).chain(requests).chain(faults).chain(tls).filter(|(_, _, value)| *value > 0).collect()
+    }
+
+    fn sum(&self, read: impl Fn(&WorkerMetrics) -> u64) -> u64 {
+        self.0.iter().map(read).fold(0, u64::wrapping_add)
+    }
+}
+
+impl fmt::Display for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.snapshot().iter().try_for_each(|(name, labels, value)| writeln!(f, "{name}{labels} {value}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::StatusCode;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn names_are_unique_and_in_the_usual_form() {
+        let counters = Counter::ALL.iter().map(|row| (row.name(), row.help()));
+        let gauges = Gauge::ALL.iter().map(|row| (row.name(), row.help()));
+        let mut seen = BTreeSet::from([REQUESTS, FAULTS, TLS_FAILURES]);
+        for (name, help) in counters.chain(gauges) {
+            assert!(seen.insert(name), "{name} twice");
+            assert!(name.starts_with("clearway_"), "{name}");
+            assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{name}");
+            assert!(help.ends_with('.'), "{name}");
+        }
+        assert!(Counter::ALL.iter().all(|row| row.name().ends_with("_total")));
+        assert!(Gauge::ALL.iter().all(|row| !row.name().ends_with("_total")));
+    }
+
+    #[test]
+    fn totals_are_sums_over_the_shards_of_all_threads() {
+        let metrics = Metrics::new(4);
+        std::thread::scope(|scope| {
+            for index in 0..4 {
+                let worker = metrics.worker(index);
+                scope.spawn(move || {
+                    for _ in 0..1000 {
+                        worker.add(Counter::ConnectionsAccepted, 1);
+                        worker.add(Counter::BytesIn, 10);
+                        worker.fault(FaultKind::Malformed);
+                        drop(worker.gauge(Gauge::Requests));
+                    }
+                });
+            }
+        });
+        assert_eq!(metrics.total(Counter::ConnectionsAccepted), 4000);
+        assert_eq!(metrics.total(Counter::BytesIn), 40_000);
+        assert_eq!(metrics.faults(FaultKind::Malformed), 4000);
+        assert_eq!(metrics.level(Gauge::Requests), 0);
+    }
+
+    #[test]
+    fn a_gauge_comes_down_when_its_guard_goes() {
+        let metrics = Metrics::new(2);
+        let first = metrics.worker(0).gauge(Gauge::Connections);
+        let second = metrics.worker(1).gauge(Gauge::Connections);
+        assert_eq!(metrics.level(Gauge::Connections), 2);
+        drop(first);
+        assert_eq!(metrics.level(Gauge::Connections), 1);
+        drop(second);
+        assert_eq!(metrics.level(Gauge::Connections), 0);
+    }
+
+    #[test]
+    fn the_snapshot_has_labels_and_no_zeros() {
+        let metrics = Metrics::new(2);
+        assert_eq!(metrics.snapshot(), []);
+        metrics.worker(0).request(Some(ServiceName::Api), StatusCode::OK);
+        metrics.worker(1).request(Some(ServiceName::Api), StatusCode::NO_CONTENT);
+        metrics.worker(1).request(None, StatusCode::NOT_FOUND);
+        metrics.worker(1).tls_failed(TlsFailure::Alert);
+        metrics.worker(1).fault(FaultKind::Unreachable);
+        metrics.worker(7).add(Counter::Retries, 3);
+        assert_eq!(
+            metrics.to_string(),
+            "clearway_retries_total 3\n\
+             clearway_requests_total{service=\"api\",class=\"2xx\"} 2\n\
+             clearway_requests_total{service=\"none\",class=\"4xx\"} 1\n\
+             clearway_faults_total{kind=\"target_unreachable\",side=\"target\"} 1\n\
+             clearway_tls_handshakes_failed_total{reason=\"alert\"} 1\n"
+        );
+    }
+}

@@ -1,0 +1,219 @@
+//! New certificates of the local authority.
+//!
+//! Owns: what stands in them. Leaves: when to make them, and where they are kept, to `local_ca`.
+
+use crate::domain::names::{HostName, ServiceName};
+use rcgen::{
+    BasicConstraints, CertificateParams, CidrSubnet, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
+    GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose, NameConstraints, SanType, SerialNumber,
+};
+use rustls::crypto::aws_lc_rs;
+use std::time::{Duration, SystemTime};
+use time::OffsetDateTime;
+use zeroize::Zeroizing;
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// Life of the authority. It is installed on clients by hand, so it should outlive the installation.
+const AUTHORITY_LIFE: Duration = Duration::from_secs(3650 * DAY.as_secs());
+
+/// Life of a leaf. Browsers take up to 397 days; a short one keeps renewal exercised.
+const LEAF_LIFE: Duration = Duration::from_secs(90 * DAY.as_secs());
+
+/// Clients' clocks may be behind ours.
+const BACKDATED: Duration = DAY;
+
+/// Characters of a common name. Source: RFC 5280 appendix A.1, ub-common-name.
+const COMMON_NAME_MAX: usize = 64;
+
+/// The names of a local leaf: the three services and the bare domain.
+pub(super) fn leaf_names(domain: &HostName) -> Vec<HostName> {
+    let services = ServiceName::ALL.into_iter().map(|service| domain.with_label(service));
+    services.chain([domain.clone()]).collect()
+}
+
+/// The common name of the authority for `domain`, cut at the length that X.509 allows.
+pub(super) fn authority_name(domain: &HostName) -> String {
+    format!("Clearway local CA for {domain}").chars().take(COMMON_NAME_MAX).collect()
+}
+
+/// Makes the certificate of the authority for `domain` with `key`, in PEM.
+///
+/// It can issue leaves only, and only for names in `domain`.
+pub(super) fn authority(domain: &HostName, key: &KeyPair, now: SystemTime) -> Result<String, rcgen::Error> {
+    let mut params = authority_params(domain);
+    (params.not_before, params.not_after) = validity(now, AUTHORITY_LIFE);
+    // Not made from the key: a renewed authority keeps its key, and clients refuse two certificates of one number.
+    params.serial_number = Some(random_serial()?);
+    Ok(params.self_signed(key)?.pem())
+}
+
+/// Makes a leaf for `domain` and its new key, both in one PEM text.
+pub(super) fn leaf(
+    domain: &HostName,
+    authority_key: KeyPair,
+    now: SystemTime,
+) -> Result<Zeroizing<String>, rcgen::Error> {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = subject("Clearway local certificate");
+    for name in leaf_names(domain) {
+        params.subject_alt_names.push(SanType::DnsName(name.as_str().try_into()?));
+    }
+    params.is_ca = IsCa::ExplicitNoCa;
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    params.use_authority_key_identifier_extension = true;
+    (params.not_before, params.not_after) = validity(now, LEAF_LIFE);
+    let key = KeyPair::generate()?;
+    let certificate = params.signed_by(&key, &Issuer::new(authority_params(domain), authority_key))?;
+    let key = Zeroizing::new(key.serialize_pem());
+    Ok(Zeroizing::new(format!("{}{}", certificate.pem(), key.as_str())))
+}
+
+/// What both the authority's certificate and its signatures are made from. It depends on the domain only, so the
+/// certificate never has to be turned back into parameters.
+fn authority_params(domain: &HostName) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = subject(&authority_name(domain));
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params.use_authority_key_identifier_extension = true;
+    params.name_constraints = Some(NameConstraints {
+        // Without a leading dot: that form is for the domain and all below it. Source: RFC 5280 section 4.2.1.10.
+        permitted_subtrees: vec![GeneralSubtree::DnsName(domain.as_str().to_owned())],
+        // A kind of name that no subtree mentions would be free, so addresses are shut out by name.
+        excluded_subtrees: vec![
+            GeneralSubtree::IpAddress(CidrSubnet::V4([0; 4], [0; 4])),
+            GeneralSubtree::IpAddress(CidrSubnet::V6([0; 16], [0; 16])),
+        ],
+    });
+    params
+}
+
+fn subject(common_name: &str) -> DistinguishedName {
+    let mut name = DistinguishedName::new();
+    name.push(DnType::OrganizationName, "Clearway");
+    name.push(DnType::CommonName, common_name);
+    name
+}
+
+fn validity(now: SystemTime, life: Duration) -> (OffsetDateTime, OffsetDateTime) {
+    (OffsetDateTime::from(now - BACKDATED), OffsetDateTime::from(now + life))
+}
+
+/// 16 random bytes, positive and not empty. Source: RFC 5280 section 4.1.2.2.
+fn random_serial() -> Result<SerialNumber, rcgen::Error> {
+    let mut bytes = [0; 16];
+    let random = aws_lc_rs::default_provider().secure_random;
+    random.fill(&mut bytes).map_err(|_| rcgen::Error::RingUnspecified)?;
+    bytes[0] = bytes[0] & 0x7f | 0x40;
+    Ok(SerialNumber::from_slice(&bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tls::tests::{DAY, host, now, params};
+    use rustls::RootCertStore;
+    use rustls::client::WebPkiServerVerifier;
+    use rustls::client::danger::ServerCertVerifier;
+    use rustls::pki_types::pem::PemObject;
+    use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+    use std::sync::Arc;
+    use x509_parser::certificate::X509Certificate;
+    use x509_parser::extensions::ParsedExtension;
+
+    fn der(pem: &str) -> CertificateDer<'static> {
+        CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()
+    }
+
+    /// What a client that trusts `root` thinks of `leaf` for `name`.
+    fn verdict(root: &CertificateDer<'static>, leaf: &CertificateDer<'_>, name: &str) -> Result<(), rustls::Error> {
+        let mut roots = RootCertStore::empty();
+        roots.add(root.clone()).unwrap();
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
+        let at = UnixTime::since_unix_epoch(now().duration_since(SystemTime::UNIX_EPOCH).unwrap());
+        let name = ServerName::try_from(name.to_owned()).unwrap();
+        verifier.verify_server_cert(leaf, &[], &name, &[], at).map(|_| ())
+    }
+
+    #[test]
+    fn the_leaf_is_good_for_exactly_its_names() {
+        let domain = host("clearml.localhost");
+        let key = KeyPair::generate().unwrap();
+        let root = der(&authority(&domain, &key, now()).unwrap());
+        let leaf = der(&leaf(&domain, key, now()).unwrap());
+        for name in ["app.clearml.localhost", "api.clearml.localhost", "files.clearml.localhost", "clearml.localhost"] {
+            verdict(&root, &leaf, name).unwrap();
+        }
+        for name in ["other.clearml.localhost", "a.app.clearml.localhost", "localhost", "127.0.0.1"] {
+            let error = verdict(&root, &leaf, name).unwrap_err();
+            assert!(matches!(error, rustls::Error::InvalidCertificate(_)), "{name}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn the_authority_is_worthless_outside_its_domain() {
+        let domain = host("clearml.localhost");
+        let key = KeyPair::generate().unwrap();
+        let root = der(&authority(&domain, &key, now()).unwrap());
+        let issuer = Issuer::new(authority_params(&domain), key);
+        for (name, inside) in [
+            ("x.clearml.localhost", true),
+            ("example.com", false),
+            ("notclearml.localhost", false),
+            ("localhost", false),
+            ("192.0.2.1", false),
+            ("::1", false),
+        ] {
+            let leaf = params("leaf", &[name]).signed_by(&KeyPair::generate().unwrap(), &issuer).unwrap();
+            let verdict = verdict(&root, leaf.der(), name);
+            // The library keeps this reason in a catch-all that never compares equal, so its text has to do.
+            let constrained =
+                verdict.as_ref().is_err_and(|error| error.to_string().contains("NameConstraintViolation"));
+            assert_eq!((verdict.is_ok(), constrained), (inside, !inside), "{name}: {verdict:?}");
+        }
+    }
+
+    #[test]
+    fn certificates_say_what_they_are_for() {
+        let domain = host("clearml.localhost");
+        let key = KeyPair::generate().unwrap();
+        let root = der(&authority(&domain, &key, now()).unwrap());
+        let leaf = der(&leaf(&domain, key, now()).unwrap());
+        let (_, root) = x509_parser::parse_x509_certificate(&root).unwrap();
+        let (_, leaf) = x509_parser::parse_x509_certificate(&leaf).unwrap();
+        let basic = root.basic_constraints().unwrap().unwrap();
+        assert!(basic.critical && basic.value.ca && basic.value.path_len_constraint == Some(0));
+        assert!(!leaf.is_ca() && leaf.basic_constraints().unwrap().is_some());
+        let usage = root.key_usage().unwrap().unwrap();
+        assert!(usage.critical && usage.value.flags == 0b110_0000, "{usage:?}");
+        assert_eq!(leaf.key_usage().unwrap().unwrap().value.flags, 1);
+        let purpose = leaf.extended_key_usage().unwrap().unwrap().value;
+        assert!(purpose.server_auth && !purpose.client_auth && !purpose.any);
+        assert!(root.name_constraints().unwrap().unwrap().critical);
+        assert_eq!(root.subject().to_string(), "O=Clearway, CN=Clearway local CA for clearml.localhost");
+        let id = |certificate: &X509Certificate<'_>, issuer: bool| {
+            certificate.iter_extensions().find_map(|extension| match extension.parsed_extension() {
+                ParsedExtension::SubjectKeyIdentifier(id) if !issuer => Some(id.0.to_vec()),
+                ParsedExtension::AuthorityKeyIdentifier(id) if issuer => {
+                    id.key_identifier.as_ref().map(|id| id.0.to_vec())
+                }
+                _ => None,
+            })
+        };
+        assert!(id(&root, false).is_some() && id(&leaf, false).is_some());
+        assert_eq!(id(&leaf, true), id(&root, false));
+        assert_ne!(root.raw_serial(), leaf.raw_serial());
+    }
+
+    #[test]
+    fn long_domains_fit_into_the_subject() {
+        let domain = host(&["abcdefghi"; 10].join("."));
+        assert_eq!(authority_name(&domain).chars().count(), COMMON_NAME_MAX);
+        let key = KeyPair::generate().unwrap();
+        let root = der(&authority(&domain, &key, now() - DAY).unwrap());
+        verdict(&root, &der(&leaf(&domain, key, now()).unwrap()), domain.as_str()).unwrap();
+    }
+}

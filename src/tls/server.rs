@@ -1,0 +1,147 @@
+//! The rustls configuration of the TLS listener.
+//!
+//! Owns: versions, cipher suites, tickets, ALPN, and swapping certificates while connections come in.
+//! Leaves: which certificate fits which name to `store`, sockets and deadlines to `listener`.
+
+use super::store::CertStore;
+use crate::domain::facts::TlsFacts;
+use arc_swap::ArcSwap;
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::aws_lc_rs::{self, cipher_suite};
+use rustls::server::{ClientHello, NoServerSessionStorage, ProducesTickets, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls::version::{TLS12, TLS13};
+use rustls::{HandshakeKind, ProtocolVersion, ServerConfig, ServerConnection, SupportedCipherSuite};
+use std::fmt;
+use std::sync::Arc;
+
+/// AES-128 first: measured cheaper than AES-256, and as strong as the P-256 keys that guard it. All are AEAD with
+/// forward secrecy.
+const CIPHER_SUITES: [SupportedCipherSuite; 9] = [
+    cipher_suite::TLS13_AES_128_GCM_SHA256,
+    cipher_suite::TLS13_AES_256_GCM_SHA384,
+    cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
+    cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+    cipher_suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+    cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+    cipher_suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+    cipher_suite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+    cipher_suite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+];
+
+/// Tickets sent after a TLS 1.3 handshake. Each resumes once; browsers open more than one connection.
+const TICKETS_PER_HANDSHAKE: usize = 2;
+
+/// The library refused the configuration or could not make random keys.
+#[derive(Debug)]
+pub struct ServerTlsError(rustls::Error);
+
+impl fmt::Display for ServerTlsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TLS cannot be set up")
+    }
+}
+
+impl std::error::Error for ServerTlsError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
+/// The keys that session tickets are sealed with: new every 6 hours, a ticket is good for 12 hours.
+///
+/// Kept outside `ServerTls`, so that a later configuration can go on accepting the tickets of an earlier one.
+#[derive(Clone, Debug)]
+pub struct Tickets(Arc<dyn ProducesTickets>);
+
+impl Tickets {
+    /// Makes the first keys.
+    ///
+    /// # Errors
+    /// `ServerTlsError` when the system gives no random bytes.
+    pub fn new() -> Result<Self, ServerTlsError> {
+        aws_lc_rs::Ticketer::new().map(Self).map_err(ServerTlsError)
+    }
+}
+
+/// What the TLS listener needs to shake hands; cheap to clone, shared by all workers.
+#[derive(Clone, Debug)]
+pub struct ServerTls {
+    config: Arc<ServerConfig>,
+    store: Arc<ArcSwap<CertStore>>,
+}
+
+impl ServerTls {
+    /// Builds the configuration: TLS 1.2 and 1.3, HTTP/2 before HTTP/1.1, no early data.
+    ///
+    /// X25519MLKEM768 is taken by clients that put it first; the group follows the client's order.
+    ///
+    /// # Errors
+    /// `ServerTlsError` when the library refuses it.
+    pub fn build(certificates: CertStore, tickets: &Tickets) -> Result<Self, ServerTlsError> {
+        let store = Arc::new(ArcSwap::from_pointee(certificates));
+        // Never the process default: that panics as soon as a second provider is linked in.
+        let provider = CryptoProvider { cipher_suites: CIPHER_SUITES.to_vec(), ..aws_lc_rs::default_provider() };
+        let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
+            .with_protocol_versions(&[&TLS13, &TLS12])
+            .map_err(ServerTlsError)?
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(Resolver(Arc::clone(&store))));
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        config.ignore_client_order = true;
+        config.ticketer = Arc::clone(&tickets.0);
+        config.send_tls13_tickets = TICKETS_PER_HANDSHAKE;
+        // Tickets do it all; the other store is one lock shared by all workers.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        // A replayed request would be carried out twice, and nothing further on could tell.
+        config.max_early_data_size = 0;
+        config.send_half_rtt_data = false;
+        Ok(Self { config: Arc::new(config), store })
+    }
+
+    /// The configuration, for the acceptor of the listener.
+    #[must_use]
+    pub fn config(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.config)
+    }
+
+    /// The certificates in use now.
+    #[must_use]
+    pub fn certificates(&self) -> Arc<CertStore> {
+        self.store.load_full()
+    }
+
+    /// Serves with other certificates from the next handshake on.
+    pub fn replace(&self, certificates: CertStore) {
+        self.store.store(Arc::new(certificates));
+    }
+}
+
+struct Resolver(Arc<ArcSwap<CertStore>>);
+
+impl ResolvesServerCert for Resolver {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        self.0.load().select(hello.server_name(), hello.signature_schemes())
+    }
+}
+
+impl fmt::Debug for Resolver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Resolver")
+    }
+}
+
+/// What a finished handshake settled.
+#[must_use]
+pub fn facts_of(connection: &ServerConnection) -> TlsFacts {
+    TlsFacts {
+        version: match connection.protocol_version() {
+            Some(ProtocolVersion::TLSv1_3) => "TLSv1.3",
+            Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
+            _ => "unknown",
+        },
+        server_name: connection.server_name().map(Into::into),
+        http2: connection.alpn_protocol() == Some(b"h2"),
+        resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
+    }
+}

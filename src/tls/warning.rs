@@ -1,0 +1,74 @@
+//! What deserves a look about a certificate that can be served.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::SystemTime;
+use time::OffsetDateTime;
+
+/// One finding; its message ends with what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CertificateWarning {
+    /// Less than 30 days are left.
+    ExpiresSoon {
+        /// The last moment of the leaf.
+        not_after: SystemTime,
+    },
+    /// The file has the leaf alone, and something else issued it.
+    MissingIssuer {
+        /// Who issued the leaf.
+        issuer: String,
+    },
+    /// The leaf is its own issuer.
+    SelfSigned,
+    /// Everybody on the machine can read or change the key.
+    KeyReadable {
+        /// The key's file.
+        file: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The certificates did not stand leaf first.
+    Reordered,
+    /// A certificate of the file is no part of the chain.
+    Unrelated {
+        /// Which one.
+        subject: String,
+    },
+    /// A certificate above the leaf is out of date.
+    IssuerOutOfDate {
+        /// Which one.
+        subject: String,
+        /// Its last moment.
+        not_after: SystemTime,
+    },
+    /// A DNS name that no host can match.
+    IgnoredName {
+        /// As it stands in the certificate.
+        name: String,
+    },
+}
+
+impl fmt::Display for CertificateWarning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let day = |at: &SystemTime| OffsetDateTime::from(*at).date();
+        match self {
+            Self::ExpiresSoon { not_after } => write!(f, "expires on {}; renew it", day(not_after)),
+            Self::MissingIssuer { issuer } => write!(
+                f,
+                "the file lacks the issuer, {issuer}; append its certificate, unless clients trust that very issuer"
+            ),
+            Self::SelfSigned => {
+                f.write_str("is self-signed; every client must be given this very certificate to trust")
+            }
+            Self::KeyReadable { file, mode } => {
+                write!(f, "key {} is open to everybody (mode {mode:04o}); chmod 600 it", file.display())
+            }
+            Self::Reordered => f.write_str("was not in order; put the leaf first, then its issuer, and so on"),
+            Self::Unrelated { subject } => write!(f, "{subject} is no part of the chain and is not sent; remove it"),
+            Self::IssuerOutOfDate { subject, not_after } => {
+                write!(f, "{subject}, above it in the chain, is out of date (valid to {}); replace it", day(not_after))
+            }
+            Self::IgnoredName { name } => write!(f, "its name {name:?} matches no host"),
+        }
+    }
+}

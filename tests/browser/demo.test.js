@@ -1,0 +1,72 @@
+// A person's first minute with the demo: the page opens over https, its script reaches the API, http leads to https.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { open, removeFolder, startBrowser, startDemo, temporaryFolder } from './support.js';
+
+const DOMAIN = 'clearml.localhost';
+let folder, demo, browser, app, api;
+
+before(async () => {
+  folder = temporaryFolder();
+  demo = await startDemo(folder);
+  app = `https://app.${DOMAIN}:${demo.ports.https}`;
+  api = `https://api.${DOMAIN}:${demo.ports.https}`;
+  browser = await startBrowser(folder, demo.authority());
+});
+
+after(async () => {
+  await browser?.close();
+  try {
+    await demo?.stop();
+  } finally {
+    removeFolder(folder);
+  }
+});
+
+test('the page opens over HTTP/2 with the local CA trusted', async () => {
+  const { page, document, protocols, complaints } = await open(browser, `${app}/`);
+  assert.equal(document.status(), 200);
+  assert.equal(protocols.get(`${app}/`), 'h2');
+  assert.equal((await document.securityDetails()).protocol, 'TLS 1.3');
+  assert.notEqual((await page.title()).trim(), '');
+  await page.screenshot({ path: process.env.SCREENSHOT, fullPage: true });
+  assert.deepEqual(complaints, []);
+});
+
+test('its script reaches the API across origins', async () => {
+  const { answers, protocols, complaints } = await open(browser, `${app}/`);
+  const calls = answers.filter((answer) => answer.url().startsWith(`${api}/`));
+  assert.ok(calls.length > 0, 'the page called no API');
+  for (const call of calls) {
+    assert.equal(call.status(), 200, call.url());
+    assert.equal((await call.request().allHeaders()).origin, app, call.url());
+    assert.equal((await call.allHeaders())['access-control-allow-origin'], app, call.url());
+    assert.equal(protocols.get(call.url()), 'h2', call.url());
+  }
+  assert.deepEqual(complaints, []);
+});
+
+test('plain http leads to https, with path and query', async () => {
+  const path = '/?from=plain%20http';
+  const { document } = await open(browser, `http://app.${DOMAIN}:${demo.ports.http}${path}`);
+  assert.equal(document.url(), `${app}${path}`);
+  assert.equal(document.status(), 200);
+  const redirect = await document.request().redirectedFrom()?.response();
+  assert.equal(redirect?.status(), 308);
+});
+
+test('every request of the browser is in the access log', async () => {
+  const hosts = new Set(demo.requests.map((request) => request.host.split(':')[0]));
+  assert.ok(hosts.has(`app.${DOMAIN}`) && hosts.has(`api.${DOMAIN}`), [...hosts].join());
+  assert.ok(demo.requests.some((request) => request.listener === 'http' && request.status === 308));
+});
+
+test('a browser without the CA refuses the page', async () => {
+  const stranger = await startBrowser(folder);
+  try {
+    await assert.rejects(open(stranger, `${app}/`), /ERR_CERT_AUTHORITY_INVALID/);
+  } finally {
+    await stranger.close();
+  }
+});

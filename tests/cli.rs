@@ -1,0 +1,179 @@
+//! The command line, through the real binary: what is printed where, and how it ends.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failing step should fail the test")]
+
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+fn data(name: &str) -> String {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/config").join(name).display().to_string()
+}
+
+fn clearway(args: &[&str], environment: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_clearway"));
+    command.args(args).env_clear().envs(environment.iter().copied()).stdin(Stdio::null());
+    command
+}
+
+/// Exit code, standard output, standard error.
+fn run(args: &[&str], environment: &[(&str, &str)]) -> (i32, String, String) {
+    let Output { status, stdout, stderr } = clearway(args, environment).output().unwrap();
+    (status.code().unwrap(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+}
+
+fn check_json(environment: &[(&str, &str)], more: &[&str]) -> (i32, Value) {
+    let args = [&["check", "--json"], more].concat();
+    let (code, stdout, stderr) = run(&args, environment);
+    assert_eq!(stderr, "");
+    (code, serde_json::from_str(&stdout).unwrap())
+}
+
+#[test]
+fn a_good_file_is_valid() {
+    let file = data("base/proxy.conf");
+    let (code, stdout, stderr) = run(&["check", "--config", &file], &[]);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    assert_eq!(
+        stdout,
+        format!(
+            "files:       {file}\ndomain:      base.example.com\nlistens:     https [::]:443, http [::]:80\n\
+             configuration is valid\n"
+        )
+    );
+}
+
+#[test]
+fn no_configuration_is_local() {
+    let (code, stdout, _) = run(&["check"], &[("CLEARML_CONFIG_DIR", "/")]);
+    assert_eq!(code, 0);
+    assert!(
+        stdout.starts_with("files:       none; no proxy.conf in /\ndomain:      clearml.localhost (local"),
+        "{stdout}"
+    );
+}
+
+#[test]
+fn several_directories_environment_and_flags() {
+    let folders = format!("{}:{}:{}", data("base"), data("missing"), data("site"));
+    let environment = [
+        ("CLEARML_CONFIG_DIR", folders.as_str()),
+        ("CLEARML__PROXY__LISTENERS__HTTP__ENABLED", "False"),
+        ("TRAINS__PROXY__WORKERS", "2"),
+        ("CLEARML__APISERVER__AUTH__COOKIES__SECURE", "true"),
+    ];
+    let (code, stdout, stderr) = run(&["check", "--https-port", "9443"], &environment);
+    assert_eq!(code, 0, "{stderr}");
+    assert_eq!(
+        stdout,
+        format!(
+            "files:       {}/proxy.conf, {}/proxy.conf\n\
+             environment: TRAINS__PROXY__WORKERS, CLEARML__PROXY__LISTENERS__HTTP__ENABLED\n\
+             flags:       --https-port\ndomain:      one.example.com, two.example.com\n\
+             listens:     https [::]:9443\nconfiguration is valid, with 1 warning\n",
+            data("base"),
+            data("site")
+        )
+    );
+    assert!(stderr.contains("warning: the folder") && stderr.contains("CLEARML_CONFIG_DIR"), "{stderr}");
+
+    let (code, value) = check_json(&environment, &[]);
+    assert_eq!((code, &value["valid"], &value["local"]), (0, &json!(true), &json!(false)));
+    assert_eq!(value["files"].as_array().unwrap().len(), 2);
+    assert_eq!(value["variables"][0], "TRAINS__PROXY__WORKERS");
+    assert_eq!(value["problems"][0]["severity"], "warning");
+    assert_eq!(value["problems"][0]["origin"], json!({ "variable": "CLEARML_CONFIG_DIR" }));
+}
+
+#[test]
+fn every_mistake_is_shown_with_its_place() {
+    let file = data("broken/proxy.conf");
+    let (code, stdout, stderr) = run(&["check", "--config", &file], &[("CLEARML__PROXY__POOL__IDLE_AGE", "30")]);
+    assert_eq!((code, stdout.as_str()), (1, ""));
+    let shown = stderr.replace(&file, "proxy.conf");
+    for expected in [
+        "\
+error: domian: unknown key
+ --> proxy.conf:1:1
+  |
+1 | domian: \"clearml.example.com\"
+  | ^^^^^^
+  |
+  = help: did you mean `domain`?
+",
+        "error: workers: expected a whole number, found \"many\"\n --> proxy.conf:2:10\n",
+        " --> proxy.conf:4:17\n",
+        "error: listeners.https.enabeld: unknown key\n --> proxy.conf:4:37\n",
+        "= help: did you mean `listeners.https.enabled`?\n",
+        "error: timeouts.head: the duration \"30\" has no unit\n --> proxy.conf:7:9\n",
+        "error: timeouts.hold: 12s is too long; it must be below 10s\n --> proxy.conf:8:9\n",
+        "error: services.api.targets: the list is empty; a service needs at least one target\n",
+        "error: pool.idle_age: the duration \"30\" has no unit\n",
+        "= note: set by the environment variable CLEARML__PROXY__POOL__IDLE_AGE\n",
+        "configuration is not valid: 8 errors\n",
+    ] {
+        assert!(shown.contains(expected), "missing:\n{expected}\nin:\n{shown}");
+    }
+    assert!(!shown.contains('\u{1b}'), "no colour where standard error is no terminal");
+
+    let (code, value) = check_json(&[], &["--config", &file]);
+    assert_eq!((code, &value["valid"]), (1, &json!(false)));
+    let unknown = &value["problems"][0];
+    assert_eq!((&unknown["key"], &unknown["hint"]), (&json!("domian"), &json!("did you mean `domain`?")));
+    assert_eq!(unknown["origin"], json!({ "file": file, "line": 1, "column": 1 }));
+}
+
+#[test]
+fn a_syntax_error_has_a_place_and_a_remedy() {
+    let file = data("syntax/proxy.conf");
+    let (code, _, stderr) = run(&["check", "--config", &file], &[]);
+    assert_eq!(code, 1);
+    assert!(stderr.contains("error: quote this URL") && stderr.contains(":3:19"), "{stderr}");
+    assert!(stderr.contains("`//` begins a comment"), "{stderr}");
+}
+
+#[test]
+fn a_missing_file_is_no_empty_one() {
+    for command in ["check", "run"] {
+        let (code, stdout, stderr) = run(&[command, "--config", "/nowhere/proxy.conf"], &[]);
+        assert_eq!((code, stdout.as_str()), (1, ""), "{command}");
+        assert!(stderr.contains("cannot read the file: No such file"), "{stderr}");
+        assert!(stderr.contains("in /nowhere/proxy.conf"), "{stderr}");
+    }
+}
+
+#[test]
+fn run_refuses_what_check_refuses() {
+    let (code, _, stderr) = run(&["run", "--domain", "app.x.example", "--no-http"], &[("CLEARML_CONFIG_DIR", "/")]);
+    assert_eq!(code, 1);
+    assert!(stderr.contains("write the parent name alone: \"x.example\""), "{stderr}");
+    assert!(stderr.contains("set by the flag --domain"), "{stderr}");
+}
+
+#[test]
+fn a_wrong_command_line_is_a_usage_error() {
+    for args in [&["run", "--domian", "x"][..], &["serve"], &[], &["check", "--http", "80", "--no-http"]] {
+        let (code, stdout, stderr) = run(args, &[]);
+        assert_eq!((code, stdout.as_str()), (2, ""), "{args:?}");
+        assert!(stderr.contains("Usage: clearway"), "{args:?}: {stderr}");
+    }
+}
+
+#[test]
+fn help_and_version_are_data() {
+    let (code, stdout, stderr) = run(&["--version"], &[]);
+    assert_eq!((code, stdout, stderr), (0, format!("clearway {}\n", env!("CARGO_PKG_VERSION")), String::new()));
+    let (code, stdout, _) = run(&["help", "run"], &[]);
+    assert_eq!(code, 0);
+    assert!(stdout.contains("--demo") && stdout.contains("--https-port"), "{stdout}");
+    let (_, stdout, _) = run(&["--help"], &[]);
+    assert!(!stdout.contains("reference"), "generated pages are for maintainers");
+}
+
+#[test]
+fn a_closed_pipe_is_no_failure() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = clearway(&["reference", "configuration"], &[]).stdout(writer).output().unwrap();
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
+}
