@@ -168,7 +168,8 @@ fn the_path_of_certificate_challenges_is_kept_free() {
 #[test]
 fn a_tls_client_on_the_plain_port_is_refused() {
     let (_origin, proxy) = known_as("443");
-    assert!(Client::tls(proxy.http(), APP, Pki::shared().client(&["http/1.1"])).is_err());
+    let refused = Client::tls(proxy.http(), APP, Pki::shared().client(&["http/1.1"])).err().expect("no TLS here");
+    assert_ne!(refused.kind(), std::io::ErrorKind::WouldBlock, "refused at once, not waited for");
     let mut client = Client::tcp(proxy.http());
     client.send([0x16, 3, 1, 0, 5, 1, 0, 0, 1, 3]);
     client.finish_sending();

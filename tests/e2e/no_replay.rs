@@ -140,7 +140,7 @@ fn nonblocking_dial(addr: std::net::SocketAddr) -> socket2::Socket {
 #[test]
 fn a_target_that_starts_within_the_hold_is_waited_for() {
     let port = Port::closed();
-    let proxy = Run::at([port.addr(); 3]).conf("timeouts { hold: \"20s\" }").start();
+    let proxy = Run::at([port.addr(); 3]).conf("timeouts { hold: \"9s\" }").start();
     let mut client = Client::https(&proxy);
     client.send(post(API, "/waits", "{}"));
     // Served on the same connection, so the first request has been dialled for by now.

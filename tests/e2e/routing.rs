@@ -11,9 +11,9 @@ fn three() -> ([Origin; 3], Proxy) {
 
 #[test]
 fn each_host_leads_to_its_service() {
-    let (_origins, proxy) = three();
+    let (_origins, mut proxy) = three();
     let mut client = Client::https(&proxy);
-    for (host, service) in [
+    let cases = [
         (APP, "app"),
         (API, "api"),
         (FILES, "files"),
@@ -22,11 +22,15 @@ fn each_host_leads_to_its_service() {
         ("files.clearml.test:443", "files"),
         ("files.clearml.test:8443", "files"),
         ("App.CLEARML.test.:443", "app"),
-    ] {
+    ];
+    for (host, service) in cases {
         let answer = client.get(host, "/");
         assert_eq!((answer.status, answer.text().as_str()), (200, service), "{host}");
-        assert_eq!(proxy.record(&answer)["service"], service);
     }
+    drop(client);
+    proxy.stop();
+    let services = proxy.output().json().iter().map(|record| record["service"].clone()).collect::<Vec<_>>();
+    assert_eq!(services, cases.map(|(_, service)| service));
 }
 
 #[test]
@@ -115,6 +119,34 @@ fn path_and_query_stay_as_they_are() {
         assert_eq!(origin.last().asked(), format!("GET {target}"));
         assert_eq!(http2.send(empty("GET", FILES, target)).status, 200, "{target}");
         assert_eq!(origin.last().asked(), format!("GET {target}"));
+    }
+}
+
+#[test]
+fn every_byte_of_a_target_passes_unchanged_or_is_refused_by_us() {
+    let origin = Origin::ok();
+    let proxy = Proxy::to(&origin);
+    for byte in 0x21..=0xFF_u8 {
+        for start in ["/path-", "/?query-"] {
+            let mut client = Client::https(&proxy);
+            let target = [start.as_bytes(), &[byte], b"-end"].concat();
+            let line = [b"GET ".as_slice(), &target, b" HTTP/1.1\r\n"].concat();
+            let seen = origin.requests().len();
+            let answer = client.send([line.as_slice(), b"Host: api.clearml.test\r\n\r\n"].concat()).answer();
+            if answer.status == 200 {
+                let bytes = origin.bytes().concat();
+                assert!(bytes.windows(line.len()).any(|window| window == line), "{}", target.escape_ascii());
+            } else {
+                let fault = answer.fields.all("x-fault").join(",");
+                assert_eq!(
+                    (answer.status, fault.as_str()),
+                    (400, "client; malformed_request"),
+                    "{}",
+                    target.escape_ascii()
+                );
+                assert_eq!(origin.requests().len(), seen);
+            }
+        }
     }
 }
 

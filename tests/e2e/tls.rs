@@ -110,7 +110,7 @@ fn the_post_quantum_exchange_is_used_where_offered() {
     let groups = |groups| Arc::new(rustls::crypto::CryptoProvider { kx_groups: groups, ..(*provider()).clone() });
     for (offered, chosen) in [
         (vec![kx_group::X25519MLKEM768], rustls::NamedGroup::X25519MLKEM768),
-        (vec![kx_group::X25519, kx_group::X25519MLKEM768], rustls::NamedGroup::X25519MLKEM768),
+        (vec![kx_group::X25519MLKEM768, kx_group::X25519], rustls::NamedGroup::X25519MLKEM768),
         (vec![kx_group::X25519], rustls::NamedGroup::X25519),
     ] {
         let config = Pki::shared().client_of(groups(offered), &[&TLS13], &["http/1.1"]);
@@ -235,9 +235,9 @@ fn a_certificate_that_does_not_fit_stops_the_start() {
     let good = pki.issue(&[APP, API, FILES]);
     let other = pki.issue(&[APP, API, FILES]);
     for (name, leaf) in [
-        ("key of another", Leaf { key: other.key.clone(), ..good.clone() }),
+        ("key of another", Leaf { key: other.key, ..good.clone() }),
         ("no certificate", Leaf { chain: "hello".into(), ..good.clone() }),
-        ("no key", Leaf { key: String::new(), ..good.clone() }),
+        ("no key", Leaf { key: String::new(), ..good }),
     ] {
         let origin = Origin::ok();
         let ended = Run::to(&origin).certificates(&[&leaf]).fail();

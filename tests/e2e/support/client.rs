@@ -132,6 +132,11 @@ impl Client {
         self.ended.is_none()
     }
 
+    /// Whether reading has met the end.
+    pub(crate) fn ended(&self) -> bool {
+        self.ended.is_some()
+    }
+
     /// Takes what has come within `patience`; false where nothing has.
     pub(crate) fn poll(&mut self, patience: Duration) -> bool {
         self.socket().set_read_timeout(Some(patience)).unwrap();

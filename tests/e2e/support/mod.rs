@@ -30,7 +30,7 @@ pub(crate) use refusing::Refusing;
 use std::time::Duration;
 
 /// How long a test waits for something that should happen at once. Reached only when the test fails.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
 /// The domain of most tests.
 pub(crate) const DOMAIN: &str = "clearml.test";

@@ -7,8 +7,9 @@ use super::pki::{Leaf, Pki};
 use super::{API, APP, COVERED, DOMAIN, FILES};
 use serde_json::Value;
 use std::fmt::Write as _;
-use std::fs;
+use std::fs::{self, Permissions};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::LazyLock;
@@ -71,6 +72,7 @@ impl Run {
             let [chain, key] = ["pem", "key"].map(|end| folder.join(format!("site{number}.{end}")));
             fs::write(&chain, &leaf.chain).unwrap();
             fs::write(&key, &leaf.key).unwrap();
+            fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
             writeln!(conf, "  {{ chain: \"{}\", key: \"{}\" }}", chain.display(), key.display()).unwrap();
         }
         conf.push_str("]\n");
@@ -161,9 +163,11 @@ impl Proxy {
         self.folder.path()
     }
 
-    /// Waits for an event by its message.
+    /// Waits for an event by its message; details may follow behind a semicolon.
     pub(crate) fn event(&self, message: &str) -> Value {
-        self.events.wait(message, |event| event["message"] == message)
+        let detailed = format!("{message}; ");
+        let is = |said: &Value| said.as_str().is_some_and(|said| said == message || said.starts_with(&detailed));
+        self.events.wait(message, |event| is(&event["message"]))
     }
 
     /// The events, as written to standard error.
