@@ -76,43 +76,46 @@ const CUT: [&str; 7] = [
     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n-1\r\n\r\n",
 ];
 
+/// Gives the connections of a target the answers of `CUT`, one after the other.
+fn cutting() -> Origin {
+    Origin::script(|visit| {
+        visit.request()?;
+        visit.write(CUT[visit.number])
+    })
+}
+
 #[test]
 fn an_answer_that_breaks_off_is_cut_on_http_1_1() {
+    let origin = cutting();
+    let mut proxy = Proxy::to(&origin);
     for answer in CUT {
-        let origin = Origin::script(move |visit| {
-            visit.request()?;
-            visit.write(answer)
-        });
-        let proxy = Proxy::to(&origin);
         let mut client = Client::https(&proxy);
         client.send(get(FILES, "/cut"));
         let got = client.any_answer("GET");
         assert!(got.status == 502 || got.end == End::Cut, "{answer:?} became {got:?}");
         assert!(got.status == 502 || got.body.len() <= 5, "{answer:?} became {got:?}");
-        let record = proxy.record_of("/cut");
-        assert_eq!(record["fault_side"], "target", "{answer:?}: {record}");
+    }
+    proxy.stop();
+    for record in proxy.output().json() {
+        assert_eq!(record["fault_side"], "target", "{record}");
     }
 }
 
 #[test]
 fn an_answer_that_breaks_off_is_reset_on_http_2() {
-    for answer in CUT {
-        let origin = Origin::script(move |visit| {
-            visit.request()?;
-            visit.write(answer)
-        });
-        let proxy = Proxy::to(&origin);
-        let mut frames = FrameClient::connect(&proxy);
-        let outcome = frames.get(1);
+    let origin = cutting();
+    let proxy = Proxy::to(&origin);
+    let mut frames = FrameClient::connect(&proxy);
+    for (stream, answer) in (1..).step_by(2).zip(CUT) {
+        let outcome = frames.get(stream);
         if outcome == Outcome::Status(502) {
             continue;
         }
         assert_eq!(outcome, Outcome::Status(200), "{answer:?}");
         let last = frames.wait("the end of the stream", |frame| {
-            frame.stream == 1 && (frame.kind == kind::RESET || frame.ends_stream())
+            frame.stream == stream && (frame.kind == kind::RESET || frame.ends_stream())
         });
-        assert_eq!(last.kind, kind::RESET, "{answer:?}");
-        assert_eq!(frames.get(3), Outcome::Status(200), "the connection goes on");
+        assert_eq!(last.kind, kind::RESET, "{answer:?}: and the connection goes on");
     }
 }
 

@@ -96,8 +96,8 @@ fn what_http_2_allows_and_we_do_not_gets_an_answer_or_an_error() {
     let refusing = Refusing::start();
     for fields in [
         &[(":method", "GET"), (":scheme", "ftp"), (":authority", API), (":path", "/")][..],
-        &[(":method", "GET"), (":scheme", ""), (":authority", API), (":path", "/")],
         &[(":method", "GET"), (":scheme", "https"), (":authority", API), (":path", "*")],
+        &[(":method", "GET"), (":scheme", ""), (":authority", API), (":path", "/")],
         &[
             (":method", "POST"),
             (":scheme", "https"),
@@ -125,6 +125,19 @@ fn what_http_2_allows_and_we_do_not_gets_an_answer_or_an_error() {
         assert!(refused, "{fields:?}: {outcome:?}");
     }
     refusing.nothing_passed();
+}
+
+#[test]
+fn a_fragment_does_not_reach_the_target() {
+    let origin = Origin::ok();
+    let proxy = Proxy::to(&origin);
+    let mut frames = FrameClient::connect(&proxy);
+    let fields = [(":method", "GET"), (":scheme", "https"), (":authority", API), (":path", "/a#b")];
+    frames.send(&Frame::headers(1, &fields, true));
+    match frames.outcome(1) {
+        Outcome::Status(200) => assert_eq!(origin.request().asked(), "GET /a"),
+        outcome => assert!(matches!(outcome, Outcome::Status(400) | Outcome::Reset(1)), "{outcome:?}"),
+    }
 }
 
 #[test]

@@ -60,7 +60,7 @@ fn what_is_just_below_the_limits_passes() {
 
 #[test]
 fn an_endless_head_ends() {
-    let refusing = Refusing::start();
+    let refusing = Refusing::with("limits { linger: \"1MiB\" }");
     let mut client = Client::https(&refusing.proxy);
     client.send(format!("GET / HTTP/1.1\r\nHost: {API}\r\n"));
     let line = format!("X-Endless: {}\r\n", "x".repeat(8_000));
@@ -82,9 +82,9 @@ fn a_method_too_long_is_refused() {
 #[test]
 fn a_body_over_the_services_limit_gets_413() {
     let origin = Origin::ok();
-    let proxy = Run::to(&origin).conf("services { api { max_body: \"1KiB\" } }").start();
+    let proxy = Run::to(&origin).conf("services { api { max_body: \"64KiB\" } }").start();
     let mut client = Client::https(&proxy);
-    let large = "x".repeat(2_000);
+    let large = "x".repeat(100_000);
     // The body may still be on its way when the answer comes.
     let _closed = client.try_send(post(API, "/large", &large));
     let answer = client.answer();
@@ -92,19 +92,19 @@ fn a_body_over_the_services_limit_gets_413() {
     assert!(!answer.has("retry-after"), "the SDK would repeat it for ever");
     assert_eq!(origin.connections(), 0, "a length that is too large is seen before anything is sent");
     let mut client = Client::https(&proxy);
-    assert_eq!(client.send(post(API, "/small", &large[..1024])).answer().status, 200);
+    assert_eq!(client.send(post(API, "/small", &large[..65_536])).answer().status, 200);
     assert_eq!(client.send(post(FILES, "/other-service", &large)).answer().status, 200);
     let http2 = Http2::connect(&proxy);
-    http2.send(body_of("POST", API, "/large", large.clone())).assert_fault(413, "client; body_too_large");
+    http2.send(body_of("POST", API, "/large", large)).assert_fault(413, "client; body_too_large");
 }
 
 #[test]
 fn a_chunked_body_over_the_limit_is_cut() {
     let origin = Origin::answering("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
-    let proxy = Run::to(&origin).conf("services { api { max_body: \"1KiB\" } }").start();
+    let proxy = Run::to(&origin).conf("services { api { max_body: \"64KiB\" } }").start();
     let mut client = Client::https(&proxy);
     client.send(format!("POST / HTTP/1.1\r\nHost: {API}\r\nTransfer-Encoding: chunked\r\n\r\n"));
-    let chunk = format!("200\r\n{}\r\n", "x".repeat(512));
+    let chunk = format!("8000\r\n{}\r\n", "x".repeat(0x8000));
     let _closed = client.try_send(format!("{chunk}{chunk}{chunk}0\r\n\r\n"));
     client.answer().assert_fault(413, "client; body_too_large");
     assert_eq!(origin.requests().len(), 0, "never completed");

@@ -9,21 +9,27 @@
     reason = "a test fails by panicking and says why"
 )]
 
+mod access_log;
 mod answers;
 mod bodies;
 mod broken_answers;
 mod chunks;
+mod drain;
 mod early_answers;
+mod faults;
 mod floods;
 mod framing;
 mod headers;
 mod host;
 mod http2;
+mod http_listener;
 mod informational;
 mod limits;
+mod local;
 mod methods;
 mod no_replay;
 mod routing;
 mod support;
 mod timeouts;
+mod tls;
 mod upgrade;

@@ -11,9 +11,9 @@ fn three() -> ([Origin; 3], Proxy) {
 
 #[test]
 fn each_host_leads_to_its_service() {
-    let (_origins, proxy) = three();
+    let (_origins, mut proxy) = three();
     let mut client = Client::https(&proxy);
-    for (host, service) in [
+    let cases = [
         (APP, "app"),
         (API, "api"),
         (FILES, "files"),
@@ -22,11 +22,15 @@ fn each_host_leads_to_its_service() {
         ("files.clearml.test:443", "files"),
         ("files.clearml.test:8443", "files"),
         ("App.CLEARML.test.:443", "app"),
-    ] {
+    ];
+    for (host, service) in cases {
         let answer = client.get(host, "/");
         assert_eq!((answer.status, answer.text().as_str()), (200, service), "{host}");
-        assert_eq!(proxy.record(&answer)["service"], service);
     }
+    drop(client);
+    proxy.stop();
+    let services = proxy.output().json().iter().map(|record| record["service"].clone()).collect::<Vec<_>>();
+    assert_eq!(services, cases.map(|(_, service)| service));
 }
 
 #[test]
@@ -119,22 +123,61 @@ fn path_and_query_stay_as_they_are() {
 }
 
 #[test]
-fn a_target_may_be_a_name_and_comes_back_after_a_restart() {
-    let first = Origin::ok();
-    let port = first.addr().port();
-    let proxy = Run::to(&first).conf(&format!("services {{ api {{ targets: [\"localhost:{port}\"] }} }}")).start();
+fn every_byte_of_a_target_passes_unchanged_or_is_refused_by_us() {
+    let origin = Origin::ok();
+    let proxy = Proxy::to(&origin);
+    for byte in 0x21..=0xFF_u8 {
+        for start in ["/path-", "/?query-"] {
+            let mut client = Client::https(&proxy);
+            let target = [start.as_bytes(), &[byte], b"-end"].concat();
+            let line = [b"GET ".as_slice(), &target, b" HTTP/1.1\r\n"].concat();
+            let seen = origin.requests().len();
+            let answer = client.send([line.as_slice(), b"Host: api.clearml.test\r\n\r\n"].concat()).answer();
+            if answer.status == 200 {
+                let bytes = origin.bytes().concat();
+                assert!(bytes.windows(line.len()).any(|window| window == line), "{}", target.escape_ascii());
+            } else {
+                let fault = answer.fields.all("x-fault").join(",");
+                assert_eq!(
+                    (answer.status, fault.as_str()),
+                    (400, "client; malformed_request"),
+                    "{}",
+                    target.escape_ascii()
+                );
+                assert_eq!(origin.requests().len(), seen);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_target_may_be_a_name() {
+    let origin = Origin::ok();
+    let target = format!("localhost:{}", origin.addr().port());
+    let proxy = Run::to(&origin).conf(&format!("services {{ api {{ targets: [\"{target}\"] }} }}")).start();
     let mut client = Client::https(&proxy);
     assert_eq!(client.get(API, "/").status, 200);
-    assert_eq!(first.request().field("host"), API);
+    assert_eq!(origin.request().field("host"), API, "the client's host, not the target's name");
+}
+
+#[test]
+fn a_target_whose_name_does_not_resolve_is_503() {
+    let origin = Origin::ok();
+    let conf = "services { api { targets: [\"nowhere.invalid:8008\"] } }\ntimeouts { hold: \"300ms\" }";
+    let proxy = Run::to(&origin).conf(conf).start();
+    Client::https(&proxy).get(API, "/").assert_fault(503, "target; target_unreachable");
+    assert_eq!(Client::https(&proxy).get(APP, "/").status, 200, "the others are served");
 }
 
 #[test]
 fn more_workers_share_one_port() {
     let origin = Origin::ok();
-    let proxy = Run::to(&origin).conf("workers: 2").start();
-    for _ in 0..8 {
+    let mut proxy = Run::to(&origin).conf("workers: 2").start();
+    let listening = proxy.events().json().into_iter().filter(|event| event["message"] == "listening").count();
+    assert_eq!(listening, 2, "one for each listener, whatever the number of workers");
+    for _ in 0..16 {
         assert_eq!(Client::https(&proxy).get(API, "/").status, 200);
     }
-    let records = proxy.output().json();
-    assert!(records.len() <= 8, "one line for each request");
+    assert!(proxy.stop().success());
+    assert_eq!(proxy.output().json().len(), 16, "one line for each request");
 }

@@ -76,11 +76,6 @@ impl Client {
         }
     }
 
-    /// Our own address.
-    pub(crate) fn local(&self) -> SocketAddr {
-        self.socket().local_addr().unwrap()
-    }
-
     /// Sends bytes; a failure to do so ends the test.
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
         self.try_send(bytes).expect("the proxy takes the request");
@@ -135,6 +130,11 @@ impl Client {
             Err(_) => self.ended = Some(End::Cut),
         }
         self.ended.is_none()
+    }
+
+    /// Whether reading has met the end.
+    pub(crate) fn ended(&self) -> bool {
+        self.ended.is_some()
     }
 
     /// Takes what has come within `patience`; false where nothing has.

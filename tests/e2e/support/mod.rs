@@ -21,16 +21,16 @@ pub(crate) use frames::{Frame, FrameClient, Outcome, kind};
 pub(crate) use gate::Gate;
 pub(crate) use hpack::block;
 pub(crate) use http2::{Http2, body_of, empty};
-pub(crate) use message::{Fields, Head, Received};
+pub(crate) use message::Fields;
 pub(crate) use origin::{Origin, Port, Visit};
 pub(crate) use pki::{Leaf, Pki, provider};
-pub(crate) use proxy::{BINARY, Proxy, Run};
+pub(crate) use proxy::{Proxy, Run};
 pub(crate) use refusing::Refusing;
 
 use std::time::Duration;
 
 /// How long a test waits for something that should happen at once. Reached only when the test fails.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
 /// The domain of most tests.
 pub(crate) const DOMAIN: &str = "clearml.test";

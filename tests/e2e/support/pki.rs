@@ -10,6 +10,7 @@ use std::sync::{Arc, LazyLock};
 pub(crate) struct Pki {
     issuer: Issuer<'static, KeyPair>,
     ca: CertificateDer<'static>,
+    ca_pem: String,
 }
 
 /// A certificate with its key.
@@ -41,8 +42,8 @@ impl Pki {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(DnType::CommonName, "Clearway test CA");
         let key = KeyPair::generate().unwrap();
-        let ca = params.self_signed(&key).unwrap().der().clone();
-        Self { issuer: Issuer::new(params, key), ca }
+        let ca = params.self_signed(&key).unwrap();
+        Self { ca: ca.der().clone(), ca_pem: ca.pem(), issuer: Issuer::new(params, key) }
     }
 
     /// A leaf for `names`.
@@ -52,7 +53,7 @@ impl Pki {
         params.distinguished_name.push(DnType::CommonName, names[0].clone());
         let key = KeyPair::generate().unwrap();
         let leaf = params.signed_by(&key, &self.issuer).unwrap();
-        Leaf { chain: leaf.pem(), key: key.serialize_pem(), der: leaf.der().clone() }
+        Leaf { chain: leaf.pem() + &self.ca_pem, key: key.serialize_pem(), der: leaf.der().clone() }
     }
 
     /// A client that trusts this CA and offers `alpn`.

@@ -7,15 +7,16 @@ use super::pki::{Leaf, Pki};
 use super::{API, APP, COVERED, DOMAIN, FILES};
 use serde_json::Value;
 use std::fmt::Write as _;
-use std::fs;
+use std::fs::{self, Permissions};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::LazyLock;
 use tempfile::TempDir;
 
 /// The program under test.
-pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_clearway");
+const BINARY: &str = env!("CARGO_BIN_EXE_clearway");
 
 /// What a proxy is started with.
 pub(crate) struct Run {
@@ -71,6 +72,7 @@ impl Run {
             let [chain, key] = ["pem", "key"].map(|end| folder.join(format!("site{number}.{end}")));
             fs::write(&chain, &leaf.chain).unwrap();
             fs::write(&key, &leaf.key).unwrap();
+            fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
             writeln!(conf, "  {{ chain: \"{}\", key: \"{}\" }}", chain.display(), key.display()).unwrap();
         }
         conf.push_str("]\n");
@@ -87,6 +89,24 @@ impl Run {
         let conf = conf.to_str().unwrap().to_owned();
         Proxy::launch(folder, &["run", "--config", &conf])
     }
+
+    /// Starts a proxy that must end by itself; what it said.
+    pub(crate) fn fail(self) -> Output {
+        let folder = tempfile::tempdir().unwrap();
+        let conf = self.write(folder.path());
+        let mut command = command(folder.path());
+        command.args(["run", "--config"]).arg(conf).output().expect("the binary starts")
+    }
+}
+
+/// The binary in `folder`, with nothing inherited and no configuration to be found.
+fn command(folder: &Path) -> Command {
+    let empty = folder.join("no-configuration");
+    fs::create_dir_all(&empty).unwrap();
+    let mut command = Command::new(BINARY);
+    command.env_clear().env("CLEARML_CONFIG_DIR", empty).env("RUST_BACKTRACE", "1").current_dir(folder);
+    command.stdin(Stdio::null());
+    command
 }
 
 /// A running proxy; ends with its value.
@@ -107,15 +127,8 @@ impl Proxy {
 
     /// Runs the binary in `folder` with an environment of its own, and waits until it is ready.
     pub(crate) fn launch(folder: TempDir, arguments: &[&str]) -> Self {
-        let empty = folder.path().join("no-configuration");
-        fs::create_dir(&empty).unwrap();
-        let mut child = Command::new(BINARY)
+        let mut child = command(folder.path())
             .args(arguments)
-            .env_clear()
-            .env("CLEARML_CONFIG_DIR", empty)
-            .env("RUST_BACKTRACE", "1")
-            .current_dir(folder.path())
-            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -150,9 +163,11 @@ impl Proxy {
         self.folder.path()
     }
 
-    /// Waits for an event by its message.
+    /// Waits for an event by its message; details may follow behind a semicolon.
     pub(crate) fn event(&self, message: &str) -> Value {
-        self.events.wait(message, |event| event["message"] == message)
+        let detailed = format!("{message}; ");
+        let is = |said: &Value| said.as_str().is_some_and(|said| said == message || said.starts_with(&detailed));
+        self.events.wait(message, |event| is(&event["message"]))
     }
 
     /// The events, as written to standard error.
