@@ -62,6 +62,16 @@ impl Demo {
         }
     }
 
+    /// The line of `clearml.conf` with the keys that the stand-in of the API takes.
+    #[must_use]
+    pub fn credentials(&self) -> String {
+        format!(
+            "api.credentials {{ access_key: \"{}\", secret_key: \"{}\" }}",
+            standin::ACCESS_KEY,
+            standin::SECRET_KEY
+        )
+    }
+
     /// One sentence for whoever started it.
     #[must_use]
     pub fn about(&self) -> String {

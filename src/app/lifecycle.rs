@@ -178,7 +178,7 @@ fn report(metrics: &Metrics, cut: usize) {
         tracing::debug!(name, labels = %labels, value, "counted");
     }
     if cut > 0 {
-        tracing::warn!(cut, "stopped; the deadline cut requests off");
+        tracing::warn!(cut, "stopped");
     } else {
         tracing::info!(cut, "stopped");
     }

@@ -106,6 +106,7 @@ fn introduction(app: &App, domain: &HostName, demo: Option<&Demo>) -> String {
     }
     lines.extend([String::new(), String::from("For clearml.conf:"), String::new()]);
     lines.extend(crate::clearml::client_conf(domain, port, ca.as_deref()).lines().map(|line| format!("  {line}")));
+    lines.extend(demo.map(|demo| format!("  {}", demo.credentials())));
     lines.extend(unresolved(domain));
     lines.push(String::new());
     lines.join("\n")

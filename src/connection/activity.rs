@@ -1,8 +1,9 @@
 //! Whether a connection has requests running, and since when it has none.
 
 use crate::runtime::now;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 /// Requests running on one connection.
@@ -16,6 +17,9 @@ pub(super) struct Activity {
     begun: AtomicU64,
     /// A head has begun to arrive; the wire has its own deadline for it.
     partial: AtomicBool,
+    /// The client has closed its sending side; whoever reads waits for the running request.
+    ending: AtomicBool,
+    reader: Mutex<Option<Waker>>,
 }
 
 /// One running request; counts down when dropped.
@@ -30,6 +34,8 @@ impl Activity {
             idle_since: AtomicU64::new(0),
             begun: AtomicU64::new(0),
             partial: AtomicBool::new(false),
+            ending: AtomicBool::new(false),
+            reader: Mutex::new(None),
         })
     }
 
@@ -42,6 +48,13 @@ impl Activity {
     /// Notes whether a head has begun to arrive.
     pub(super) fn set_partial(&self, partial: bool) {
         self.partial.store(partial, Ordering::Relaxed);
+    }
+
+    /// Ready once no request runs; the client will send no more.
+    pub(super) fn poll_idle(&self, cx: &Context<'_>) -> Poll<()> {
+        self.ending.store(true, Ordering::Relaxed);
+        *self.reader.lock().unwrap_or_else(PoisonError::into_inner) = Some(cx.waker().clone());
+        if self.idle() { Poll::Ready(()) } else { Poll::Pending }
     }
 
     pub(super) fn idle(&self) -> bool {
@@ -66,5 +79,10 @@ impl Drop for Running {
         let since = now().saturating_duration_since(self.0.opened).as_millis();
         self.0.idle_since.store(u64::try_from(since).unwrap_or(u64::MAX), Ordering::Relaxed);
         self.0.running.fetch_sub(1, Ordering::Relaxed);
+        if self.0.ending.load(Ordering::Relaxed)
+            && let Some(reader) = self.0.reader.lock().unwrap_or_else(PoisonError::into_inner).take()
+        {
+            reader.wake();
+        }
     }
 }

@@ -127,9 +127,8 @@ impl<I> Wire<I> {
 
     /// The end of what the client sends. While a whole request is being answered, the library is not told: it would
     /// drop the answer, which a client that closed only its sending side still waits for.
-    fn end(&self) -> Poll<Result<()>> {
-        let answering = self.tracker.between() && !self.activity.idle();
-        if answering { Poll::Pending } else { Poll::Ready(Ok(())) }
+    fn end(&self, cx: &Context<'_>) -> Poll<Result<()>> {
+        if self.tracker.between() { self.activity.poll_idle(cx).map(Ok) } else { Poll::Ready(Ok(())) }
     }
 
     /// Gives cleared bytes on; false when there are none.
@@ -231,7 +230,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for Wire<I> {
                 return Poll::Pending;
             }
             if me.half_closed {
-                return me.end();
+                return me.end(cx);
             }
             let before = buf.filled().len();
             match Pin::new(&mut me.inner).poll_read(cx, buf) {
@@ -247,7 +246,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for Wire<I> {
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Ready(Ok(())) if buf.filled().len() == before => {
                     me.half_closed = true;
-                    return me.end();
+                    return me.end(cx);
                 }
                 Poll::Ready(Ok(())) => {
                     if me.check(buf, before) {

@@ -20,6 +20,9 @@ use hyper::body::Incoming;
 use std::convert::Infallible;
 use std::sync::Arc;
 
+/// Where certificate authorities ask for challenges (RFC 8555 section 8.3): never redirected.
+const ACME_CHALLENGES: &str = "/.well-known/acme-challenge/";
+
 /// The life of a request on the http listener.
 ///
 /// # Errors
@@ -55,9 +58,13 @@ pub async fn plain_on_tls(scope: Arc<Scope>, request: Request<Incoming>) -> Resu
         Err(refused) => return Ok(fault(refused, &asker, record)),
     };
     record.service = service_of(&scope.site().settings.domains, checked.host());
-    let url = https_url(&scope, checked.host(), &target_of(&checked));
-    let refused = Fault::new(FaultKind::PlainOnTls, format!("use {url}"));
-    Ok(fault_with_hint(refused, Some(&format!("Use {url}")), &asker, record))
+    let refused = Fault::new(FaultKind::PlainOnTls, "plain HTTP came to the https listener");
+    // Only known hosts are echoed.
+    let hint = match record.service {
+        Some(_) => format!("Use {}", https_url(&scope, checked.host(), &target_of(&checked))),
+        None => String::from("Use https:// in front of the address."),
+    };
+    Ok(fault_with_hint(refused, Some(&hint), &asker, record))
 }
 
 enum Led {
@@ -69,6 +76,10 @@ fn answer(scope: &Scope, request: Request<ClientBody>, record: &mut AccessRecord
     let site = scope.site();
     let checked = guard::check(request, &site.settings.limits)?;
     record.client = scope.client(checked.headers());
+    // Kept free on every host: a certificate authority asks here for names that may not be served yet.
+    if checked.request().uri().path().starts_with(ACME_CHALLENGES) {
+        return Err(Fault::new(FaultKind::UnknownHost, "no certificate challenge is pending"));
+    }
     // Only known hosts are echoed: an unknown one would make this an open redirect.
     let service = service_of(&site.settings.domains, checked.host())
         .ok_or_else(|| Fault::new(FaultKind::UnknownHost, format!("the host is {}", checked.host().escape_debug())))?;

@@ -136,8 +136,8 @@ fn login(client: &mut Client) -> String {
     json["data"]["token"].as_str().unwrap_or_else(|| panic!("no token in {json}")).to_owned()
 }
 
-/// Any key and secret will do for the demo: `demo:demo`.
-const DEMO_CREDENTIALS: &str = "ZGVtbzpkZW1v";
+/// The key and secret that `run --demo` prints.
+const DEMO_CREDENTIALS: &str = "Q0xFQVJXQVlERU1PMDAwMEFDQ0VTU0tFWTpjbGVhcndheS1kZW1vLXNlY3JldC1rZXk=";
 
 #[test]
 fn the_demo_takes_logins_and_files() {

@@ -306,7 +306,7 @@ fn trim(value: &[u8]) -> &[u8] {
 }
 
 /// A character of a token (RFC 9110 section 5.6.2).
-const fn is_token(byte: u8) -> bool {
+pub(super) const fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(
             byte,

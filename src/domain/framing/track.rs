@@ -2,7 +2,7 @@
 
 use super::super::fault::{Fault, FaultKind};
 use super::chunks::Chunks;
-use super::head::{Body, HeadLimits, Refusal, check_head, head_end};
+use super::head::{Body, HeadLimits, Refusal, check_head, head_end, is_token};
 
 /// How far one client's stream was followed.
 #[derive(Debug)]
@@ -140,8 +140,12 @@ impl Tracker {
     fn partial(&mut self, bytes: &[u8]) -> Stop {
         // The fixed part of a request line is far below this.
         const LINE_ROOM: usize = 64;
+        let begun = bytes.strip_prefix(b"\r\n").or_else(|| bytes.strip_prefix(b"\r")).unwrap_or(bytes);
         let first_line = memchr::memchr(b'\n', bytes.trim_ascii_start());
-        let fault = if first_line.is_none() && bytes.len() > self.limits.target + LINE_ROOM {
+        let fault = if begun.first().is_some_and(|byte| !is_token(*byte)) {
+            // A TLS client on the plain port, or anything else that will never become a request line.
+            Fault::new(FaultKind::Malformed, "the first byte cannot begin a request")
+        } else if first_line.is_none() && bytes.len() > self.limits.target + LINE_ROOM {
             Fault::new(FaultKind::TargetTooLong, format!("a request line of more than {} bytes", self.limits.target))
         } else if bytes.len() > self.limits.head {
             Fault::new(FaultKind::HeadTooLarge, format!("more than {} bytes of header", self.limits.head))
@@ -211,6 +215,16 @@ mod tests {
         assert_eq!(kind(&[b'a'; 129]), Some(FaultKind::TargetTooLong));
         assert_eq!(kind(&[b'a'; 128]), None);
         assert_eq!(kind(&[&b"GET / HTTP/1.1\r\n"[..], &[b'a'; 1024]].concat()), Some(FaultKind::HeadTooLarge));
+    }
+
+    #[test]
+    fn what_cannot_begin_a_request_is_refused_at_its_first_byte() {
+        for bytes in [&b"\x16\x03\x01"[..], b"\r\n\x16", b" G", b"\n"] {
+            assert!(matches!(tracker().clear(bytes, 0).stop, Some(Stop::Refused(_))), "{bytes:?}");
+        }
+        for bytes in [&b"\r"[..], b"\r\n", b"\r\nG", b"G"] {
+            assert_eq!(tracker().clear(bytes, 0).stop, Some(Stop::Partial), "{bytes:?}");
+        }
     }
 
     #[test]
