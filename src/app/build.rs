@@ -78,7 +78,7 @@ impl App {
         let tickets = Tickets::new().map_err(BuildError::Tls)?;
         let tls = ServerTls::build(store, &tickets).map_err(BuildError::Tls)?;
         let open = |listener: &ListenerSettings| match listener.enabled {
-            true => bind(&listener.bind, settings.workers).map_err(BuildError::Bind),
+            true => bind(&listener.bind, settings.workers, settings.timeouts.stalled_answer).map_err(BuildError::Bind),
             false => Ok(Vec::new()),
         };
         Ok(Self {

@@ -31,7 +31,7 @@ pub struct ConnectionFacts {
     pub id: u64,
     /// The client's end.
     pub peer: PeerAddr,
-    /// Our end.
+    /// The listener's address.
     pub local: SocketAddr,
     /// Where it came in.
     pub listener: ListenerKind,

@@ -5,7 +5,7 @@ use super::handshake;
 use crate::domain::addr::PeerAddr;
 use crate::domain::facts::{ConnectionFacts, ListenerKind};
 use crate::request::lead_to_https;
-use crate::runtime::{now, tune_client};
+use crate::runtime::now;
 use crate::telemetry::{Counter, Gauge, Pace};
 use hyper::service::service_fn;
 use std::io;
@@ -28,6 +28,7 @@ impl Acceptor {
     /// # Cancel safety
     /// Connections accepted before go on; none is lost but those in the kernel's queue.
     pub async fn accept(self, kind: ListenerKind, socket: std::net::TcpListener) -> io::Result<()> {
+        let local = socket.local_addr()?;
         let listener = TcpListener::from_std(socket)?;
         let pace = Pace::every_second();
         let mut shutdown = self.connections.shutdown.clone();
@@ -38,12 +39,12 @@ impl Acceptor {
                 _ = shutdown.draining() => break,
             };
             match accepted {
-                Ok((stream, peer, place)) => self.start(kind, stream, peer, place),
+                Ok((stream, peer, place)) => self.start(kind, local, stream, peer, place),
                 Err(error) => self.rest(&error, &pace).await,
             }
         }
         while let Ok(Ok((stream, peer, place))) = tokio::time::timeout(Duration::ZERO, self.next(&listener)).await {
-            self.start(kind, stream, peer, place);
+            self.start(kind, local, stream, peer, place);
         }
         Ok(())
     }
@@ -75,16 +76,19 @@ impl Acceptor {
         }
     }
 
-    fn start(&self, kind: ListenerKind, stream: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit) {
+    fn start(
+        &self,
+        kind: ListenerKind,
+        local: SocketAddr,
+        stream: TcpStream,
+        peer: SocketAddr,
+        place: OwnedSemaphorePermit,
+    ) {
         let acceptor = self.clone();
         let id = self.numbers.fetch_add(1, Ordering::Relaxed);
         self.connections.metrics.add(Counter::ConnectionsAccepted, 1);
         self.connections.tasks.spawn("connection", async move {
             let _held = (place, acceptor.connections.metrics.gauge(Gauge::Connections));
-            let Ok(local) = stream.local_addr() else { return };
-            if tune_client(&stream, acceptor.connections.timeouts.stalled_answer).is_err() {
-                return;
-            }
             let facts = ConnectionFacts { id, peer: PeerAddr::new(peer), local, listener: kind, tls: None };
             match kind {
                 ListenerKind::Https => handshake::serve(&acceptor, stream, facts).await,

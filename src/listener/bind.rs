@@ -7,6 +7,7 @@ use std::fmt;
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 /// An address that is listened on.
 #[derive(Debug)]
@@ -46,38 +47,38 @@ impl fmt::Display for BindError {
 
 impl Error for BindError {}
 
-/// Listens on each of `addresses` with a socket for each of `workers`.
+/// Listens on each of `addresses` with a socket for each of `workers`; `give_up` is how long a client may take nothing.
 ///
 /// # Errors
 /// `BindError` for the first address that cannot be had; those opened before are closed again.
-pub fn bind(addresses: &[ListenAddr], workers: NonZeroUsize) -> Result<Vec<Bound>, BindError> {
-    addresses.iter().map(|addr| bind_one(addr.socket_addr(), workers).map_err(BindError)).collect()
+pub fn bind(addresses: &[ListenAddr], workers: NonZeroUsize, give_up: Duration) -> Result<Vec<Bound>, BindError> {
+    addresses.iter().map(|addr| bind_one(addr.socket_addr(), workers, give_up).map_err(BindError)).collect()
 }
 
-fn bind_one(addr: SocketAddr, workers: NonZeroUsize) -> Result<Bound, ListenError> {
-    let (addr, first) = match first(addr) {
+fn bind_one(addr: SocketAddr, workers: NonZeroUsize, give_up: Duration) -> Result<Bound, ListenError> {
+    let (addr, first) = match first(addr, give_up) {
         // A machine without IPv6 still has "every address".
         Err(error) if addr.ip().is_unspecified() && addr.is_ipv6() && lacks_family(&error) => {
             tracing::warn!(%addr, "no IPv6 on this machine; listening on IPv4 only");
             let addr = SocketAddr::from((Ipv4Addr::UNSPECIFIED, addr.port()));
-            (addr, first(addr)?)
+            (addr, first(addr, give_up)?)
         }
         result => (addr, result?),
     };
     let addr = first.local_addr().map_err(|source| ListenError { addr, source })?;
     let mut sockets = vec![first];
     for _ in 1..workers.get() {
-        sockets.push(listen(addr)?);
+        sockets.push(listen(addr, give_up)?);
     }
     Ok(Bound { addr, sockets })
 }
 
-fn first(addr: SocketAddr) -> Result<TcpListener, ListenError> {
+fn first(addr: SocketAddr, give_up: Duration) -> Result<TcpListener, ListenError> {
     if addr.port() != 0 {
         // Sockets of one user may share a port; a second proxy must not take half of the first one's connections.
         probe(addr)?;
     }
-    listen(addr)
+    listen(addr, give_up)
 }
 
 fn lacks_family(error: &ListenError) -> bool {
@@ -89,9 +90,11 @@ fn lacks_family(error: &ListenError) -> bool {
 mod tests {
     use super::*;
 
+    const WAIT: Duration = Duration::from_secs(60);
+
     #[test]
     fn each_worker_gets_a_socket_on_the_same_port() {
-        let bound = bind(&[ListenAddr::parse("127.0.0.1:0").unwrap()], NonZeroUsize::new(3).unwrap()).unwrap();
+        let bound = bind(&[ListenAddr::parse("127.0.0.1:0").unwrap()], NonZeroUsize::new(3).unwrap(), WAIT).unwrap();
         assert_eq!(bound[0].sockets.len(), 3);
         assert_ne!(bound[0].addr.port(), 0);
         assert!(bound[0].sockets.iter().all(|socket| socket.local_addr().unwrap() == bound[0].addr));
@@ -100,9 +103,9 @@ mod tests {
     #[test]
     fn a_port_in_use_is_refused_with_a_hint() {
         let one = NonZeroUsize::MIN;
-        let bound = bind(&[ListenAddr::parse("127.0.0.1:0").unwrap()], one).unwrap();
+        let bound = bind(&[ListenAddr::parse("127.0.0.1:0").unwrap()], one, WAIT).unwrap();
         let again = ListenAddr::new(bound[0].addr);
-        let error = bind(&[again], one).unwrap_err();
+        let error = bind(&[again], one, WAIT).unwrap_err();
         assert!(error.to_string().contains(&bound[0].addr.to_string()), "{error}");
         assert!(error.hint().contains("another program"));
     }

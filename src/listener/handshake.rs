@@ -23,11 +23,11 @@ static PACE: Pace = Pace::every_second();
 /// Serves one connection of the https listener to its end.
 pub(super) async fn serve(acceptor: &Acceptor, stream: TcpStream, mut facts: ConnectionFacts) {
     let deadline = Deadline::after(acceptor.connections.timeouts.handshake);
-    let mut first = [0];
-    match deadline.bound(stream.peek(&mut first)).await {
-        Some(Ok(1)) if first == [HANDSHAKE_RECORD] => {}
-        Some(Ok(1)) if first.iter().all(u8::is_ascii_alphabetic) => return plain(acceptor, stream, facts).await,
-        Some(Ok(0)) => return acceptor.connections.metrics.tls_failed(TlsFailure::Eof),
+    let mut stream = ReadAhead::new(stream);
+    match deadline.bound(stream.first_byte()).await {
+        Some(Ok(Some(HANDSHAKE_RECORD))) => {}
+        Some(Ok(Some(byte))) if byte.is_ascii_alphabetic() => return plain(acceptor, stream, facts).await,
+        Some(Ok(None)) => return acceptor.connections.metrics.tls_failed(TlsFailure::Eof),
         Some(Ok(_)) => {
             return failed(acceptor, &facts, TlsFailure::NotTls, "the first byte is neither TLS nor HTTP", None);
         }
@@ -36,7 +36,7 @@ pub(super) async fn serve(acceptor: &Acceptor, stream: TcpStream, mut facts: Con
         }
         None => return timed_out(acceptor, &facts),
     }
-    let accepted = deadline.bound(TlsAcceptor::from(acceptor.tls.config()).accept(ReadAhead::new(stream))).await;
+    let accepted = deadline.bound(TlsAcceptor::from(acceptor.tls.config()).accept(stream)).await;
     let stream = match accepted {
         Some(Ok(stream)) => stream,
         Some(Err(error)) => {
@@ -66,7 +66,7 @@ fn secured(acceptor: &Acceptor, stream: &TlsStream<ReadAhead>, facts: &mut Conne
     http2
 }
 
-async fn plain(acceptor: &Acceptor, stream: TcpStream, facts: ConnectionFacts) {
+async fn plain(acceptor: &Acceptor, stream: ReadAhead, facts: ConnectionFacts) {
     acceptor.connections.metrics.tls_failed(TlsFailure::PlainHttp);
     let scope = acceptor.scope(facts);
     let link = scope.link().clone();

@@ -5,6 +5,7 @@
 //! Limits: one buffer of 64 KiB, only while bytes keep coming.
 
 use bytes::{Buf, BytesMut};
+use std::future::poll_fn;
 use std::io::{IoSlice, Result};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -14,6 +15,9 @@ use tokio_util::io::poll_read_buf;
 
 /// One large read: four TLS records.
 const BUFFER: usize = 64 * 1024;
+
+/// The first read: a ClientHello with a hybrid key share has about 1,700 bytes.
+const FIRST: usize = 2 * 1024;
 
 /// A large read that brings less than this was not worth its buffer.
 const SMALL: usize = 4 * 1024;
@@ -30,6 +34,19 @@ pub(super) struct ReadAhead {
 impl ReadAhead {
     pub(super) fn new(inner: TcpStream) -> Self {
         Self { inner, buffer: BytesMut::new(), busy: false }
+    }
+
+    /// The first byte that the client sends, which stays to be read; `None` when it sends none.
+    ///
+    /// # Errors
+    /// The operating system's.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost when dropped.
+    pub(super) async fn first_byte(&mut self) -> Result<Option<u8>> {
+        self.buffer.reserve(FIRST);
+        poll_fn(|cx| poll_read_buf(Pin::new(&mut self.inner), cx, &mut self.buffer)).await?;
+        Ok(self.buffer.first().copied())
     }
 
     fn fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
@@ -104,7 +121,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     async fn pair() -> (TcpStream, ReadAhead) {
-        let listener = crate::runtime::listen(([127, 0, 0, 1], 0).into()).unwrap();
+        let listener = crate::runtime::listen(([127, 0, 0, 1], 0).into(), std::time::Duration::from_secs(60)).unwrap();
         let listener = TcpListener::from_std(listener).unwrap();
         let socket = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         socket.set_nonblocking(true).unwrap();

@@ -13,7 +13,7 @@ pub use clock::{Deadline, now, wall};
 pub use link::ClientLink;
 pub use shutdown::{Shutdown, ShutdownWatch, Stop};
 pub use signals::{StopSignals, stop_signals};
-pub use sockets::{ListenError, listen, probe, tune_client, tune_target};
+pub use sockets::{ListenError, listen, probe, send_at_once};
 pub use tasks::{TaskCount, Tasks};
 pub use tunnel::{Passed, tunnel};
 pub use worker::{WorkerId, Workers, run_here, start_workers};

@@ -37,10 +37,20 @@ impl std::error::Error for ListenError {
 
 /// Listens on `addr` with `SO_REUSEPORT`, so that every worker has its own queue. An IPv6 wildcard takes IPv4 too.
 ///
+/// Accepted sockets inherit what is set here, without a system call each: no delay, keep-alive, and `give_up`: how long
+/// the kernel keeps trying to deliver bytes (`TCP_USER_TIMEOUT` also ends a peer that keeps its window shut).
+///
 /// # Errors
 /// `ListenError` with the address, for instance when another program has the port.
-pub fn listen(addr: SocketAddr) -> Result<std::net::TcpListener, ListenError> {
-    open(addr, true).map_err(|source| ListenError { addr, source })
+pub fn listen(addr: SocketAddr, give_up: Duration) -> Result<std::net::TcpListener, ListenError> {
+    let open = || {
+        let socket = open(addr, true)?;
+        socket.set_tcp_nodelay(true)?;
+        socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEP_ALIVE_AFTER).with_interval(KEEP_ALIVE_EVERY))?;
+        socket.set_tcp_user_timeout(Some(give_up))?;
+        Ok(socket.into())
+    };
+    open().map_err(|source| ListenError { addr, source })
 }
 
 /// Fails where anybody listens on `addr` already, also where sharing would be allowed.
@@ -51,7 +61,7 @@ pub fn probe(addr: SocketAddr) -> Result<(), ListenError> {
     open(addr, false).map(drop).map_err(|source| ListenError { addr, source })
 }
 
-fn open(addr: SocketAddr, shared: bool) -> std::io::Result<std::net::TcpListener> {
+fn open(addr: SocketAddr, shared: bool) -> std::io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
     if addr.is_ipv6() {
         socket.set_only_v6(false)?;
@@ -61,27 +71,29 @@ fn open(addr: SocketAddr, shared: bool) -> std::io::Result<std::net::TcpListener
     socket.set_nonblocking(true)?;
     socket.bind(&addr.into())?;
     socket.listen(BACKLOG)?;
-    Ok(socket.into())
+    Ok(socket)
 }
 
-/// Prepares an accepted client socket: no delay, keep-alive, and a bound on how long the kernel keeps trying to
-/// deliver bytes (`TCP_USER_TIMEOUT` also ends a peer that keeps its window shut).
-///
-/// # Errors
-/// The operating system's; the connection is then of no use.
-pub fn tune_client(socket: &TcpStream, give_up: Duration) -> std::io::Result<()> {
-    let socket = SockRef::from(socket);
-    socket.set_tcp_nodelay(true)?;
-    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEP_ALIVE_AFTER).with_interval(KEEP_ALIVE_EVERY))?;
-    socket.set_tcp_user_timeout(Some(give_up))
-}
-
-/// Prepares a socket to a target: no delay, keep-alive (a long silence before an answer is normal there).
+/// Lets no write wait for the acknowledgement of an earlier one: a body follows its head in a write of its own.
 ///
 /// # Errors
 /// The operating system's.
-pub fn tune_target(socket: &TcpStream) -> std::io::Result<()> {
-    let socket = SockRef::from(socket);
-    socket.set_tcp_nodelay(true)?;
-    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEP_ALIVE_AFTER).with_interval(KEEP_ALIVE_EVERY))
+pub fn send_at_once(socket: &TcpStream) -> std::io::Result<()> {
+    SockRef::from(socket).set_tcp_nodelay(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accepted_sockets_inherit_the_listeners_options() {
+        let listener = listen(([127, 0, 0, 1], 0).into(), Duration::from_secs(7)).unwrap();
+        let _client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        listener.set_nonblocking(false).unwrap();
+        let accepted = Socket::from(listener.accept().unwrap().0);
+        assert!(accepted.tcp_nodelay().unwrap());
+        assert!(accepted.keepalive().unwrap());
+        assert_eq!(accepted.tcp_user_timeout().unwrap(), Some(Duration::from_secs(7)));
+    }
 }

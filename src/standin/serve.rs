@@ -10,7 +10,7 @@ use super::store::Store;
 use super::token::Tokens;
 use super::{api, app, files};
 use crate::domain::names::{PerService, ServiceName};
-use crate::runtime::{Deadline, ShutdownWatch, Tasks, listen, tune_target};
+use crate::runtime::{Deadline, ShutdownWatch, Tasks, listen};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -42,6 +42,9 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: u64 = 10_000_000_000;
 
+/// A client that takes nothing for this long is given up.
+const PATIENCE: Duration = Duration::from_secs(300);
+
 /// When accepting fails, usually for want of descriptors, some may be free again after this.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -50,7 +53,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// # Errors
 /// The operating system's.
 pub fn sockets() -> io::Result<PerService<TcpListener>> {
-    let free = || listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).map_err(|error| error.source);
+    let free = || listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), PATIENCE).map_err(|error| error.source);
     Ok(PerService { app: free()?, api: free()?, files: free()? })
 }
 
@@ -130,7 +133,6 @@ impl Accepting {
 /// Serves one connection to its end.
 async fn connection(service: ServiceName, place: Arc<Place>, socket: TcpStream, mut shutdown: ShutdownWatch) {
     // Without these options the connection still works, only slower.
-    drop(tune_target(&socket));
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .keep_alive(service == ServiceName::App)

@@ -4,7 +4,7 @@ use super::pool::Sender;
 use super::stream::TargetStream;
 use super::target::Target;
 use crate::domain::units::ByteSize;
-use crate::runtime::{Deadline, Tasks, tune_target};
+use crate::runtime::{Deadline, Tasks, send_at_once};
 use crate::telemetry::{Counter, WorkerMetrics};
 use bytes::Bytes;
 use http_body::Body;
@@ -100,7 +100,7 @@ impl Connector {
         for addr in addresses.map_err(ConnectError::Resolve)?.iter() {
             let attempt = deadline.or_after(self.attempt).bound(TcpStream::connect(addr)).await;
             let timed_out = || Err(io::Error::from(io::ErrorKind::TimedOut));
-            match attempt.unwrap_or_else(timed_out).and_then(|stream| tune_target(&stream).map(|()| stream)) {
+            match attempt.unwrap_or_else(timed_out).and_then(|stream| send_at_once(&stream).map(|()| stream)) {
                 Ok(stream) => return Ok(stream),
                 Err(error) => last = ConnectError::Dial(*addr, error),
             }
