@@ -4,10 +4,11 @@
 
 use crate::domain::names::{HostName, ServiceName};
 
-/// The `api` section for `clearml.conf`, ready to paste. With `ca_file`, the private CA is named both there and, as
-/// comments, for the shell: a `REQUESTS_CA_BUNDLE` that is already set wins over `verify_certificate`.
+/// The lines for `clearml.conf`, ready to paste. With `ca_file`, the private CA is named there twice, because the
+/// SDK's storage calls look for `api.verify_certificate` below `sdk`; and once more, as comments, for other programs.
 ///
-/// Source: clearml `backend_api/utils.py` (`api.verify_certificate` is a bool or a path), `session/session.py`.
+/// Source: clearml 2.1.12 `backend_api/utils.py` (a bool or a path), `storage/helper.py` and `config/__init__.py`
+/// (`ConfigSDKWrapper`).
 #[must_use]
 pub fn client_conf(domain: &HostName, https_port: u16, ca_file: Option<&str>) -> String {
     let url = |service| {
@@ -20,11 +21,11 @@ pub fn client_conf(domain: &HostName, https_port: u16, ca_file: Option<&str>) ->
     {
         text.push_str(&format!("    {key}: \"{}\"\n", url(service)));
     }
-    match ca_file {
-        Some(file) => {
-            text.push_str(&format!("    verify_certificate: {}\n}}\n{}", hocon_string(file), shell_lines(file)))
-        }
-        None => text.push_str("    verify_certificate: true\n}\n"),
+    let verify = ca_file.map_or_else(|| String::from("true"), hocon_string);
+    text.push_str(&format!("    verify_certificate: {verify}\n}}\n"));
+    if let Some(file) = ca_file {
+        text.push_str(&format!("sdk.api.verify_certificate: {verify}  # for uploads and downloads\n"));
+        text.push_str(&shell_lines(file));
     }
     text
 }
@@ -32,7 +33,8 @@ pub fn client_conf(domain: &HostName, https_port: u16, ca_file: Option<&str>) ->
 fn shell_lines(ca_file: &str) -> String {
     let quoted = format!("'{}'", ca_file.replace('\'', r"'\''"));
     format!(
-        "# For agents, curl and other Python programs, in the shell that starts them:\n#   export REQUESTS_CA_BUNDLE={quoted}\n#   export CURL_CA_BUNDLE={quoted}\n"
+        "# For curl and other Python programs, in the shell that starts them:\n\
+         #   export CURL_CA_BUNDLE={quoted} REQUESTS_CA_BUNDLE={quoted}\n"
     )
 }
 
@@ -64,10 +66,11 @@ mod tests {
     }
 
     #[test]
-    fn a_private_ca_is_named_for_the_sdk_and_for_the_shell() {
+    fn a_private_ca_is_named_for_logins_for_storage_and_for_the_shell() {
         let text = client_conf(&domain(), 443, Some("/o'k \"ca\".pem"));
-        assert!(text.contains("verify_certificate: \"/o'k \\\"ca\\\".pem\"\n"), "{text}");
-        assert!(text.contains("#   export REQUESTS_CA_BUNDLE='/o'\\''k \"ca\".pem'\n"), "{text}");
-        assert!(text.lines().all(|line| line.starts_with([' ', '#', 'a', '}'])), "{text}");
+        assert!(text.contains("    verify_certificate: \"/o'k \\\"ca\\\".pem\"\n}\n"), "{text}");
+        assert!(text.contains("\nsdk.api.verify_certificate: \"/o'k \\\"ca\\\".pem\"  #"), "{text}");
+        assert!(text.contains(" REQUESTS_CA_BUNDLE='/o'\\''k \"ca\".pem'\n"), "{text}");
+        assert!(text.lines().all(|line| line.starts_with([' ', '#', 'a', 's', '}'])), "{text}");
     }
 }

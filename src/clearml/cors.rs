@@ -6,8 +6,8 @@
 use crate::domain::names::{Authority, ServiceName};
 use crate::domain::route::sibling;
 
-/// Whether `origin` is the web UI that belongs to `request_host` (no port, any case): its `app.` sibling, over http or
-/// https, on any port.
+/// Whether `origin` is the web UI that belongs to `request_host` (any case, with or without port): its `app.` sibling,
+/// over http or https, on any port.
 ///
 /// Where it holds, answer with `Access-Control-Allow-Origin: <origin>`, `Access-Control-Allow-Credentials: true` and
 /// `Vary: Origin`.
@@ -19,8 +19,10 @@ pub fn cors_origin(origin: &str, request_host: &str) -> bool {
     if !(scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("http")) {
         return false;
     }
-    let Ok(authority) = Authority::parse(authority) else { return false };
-    sibling(request_host, ServiceName::App).is_some_and(|app| app.as_str().eq_ignore_ascii_case(authority.host))
+    let (Ok(authority), Ok(request)) = (Authority::parse(authority), Authority::parse(request_host)) else {
+        return false;
+    };
+    sibling(request.host, ServiceName::App).is_some_and(|app| app.as_str().eq_ignore_ascii_case(authority.host))
 }
 
 #[cfg(test)]
@@ -35,6 +37,8 @@ mod tests {
             ("http://app.ml.corp:8880", "api.ml.corp"),
             ("HTTPS://App.ML.corp", "API.ml.CORP"),
             ("https://app.ml.corp", "app.ml.corp"),
+            ("https://app.ml.corp:8443", "api.ml.corp:8443"),
+            ("https://app.ml.corp", "api.ml.corp.:443"),
         ] {
             assert!(cors_origin(origin, host), "{origin} on {host}");
         }
@@ -57,6 +61,8 @@ mod tests {
             ("ftp://app.ml.corp", "api.ml.corp"),
             ("https://app.ml.corp", "ml.corp"),
             ("https://app.ml.corp", "other.ml.corp"),
+            ("https://app.ml.corp", "api.ml.corp:"),
+            ("https://app.ml.corp", ""),
         ] {
             assert!(!cors_origin(origin, host), "{origin} on {host}");
         }

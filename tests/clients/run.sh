@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Drives the real binary with real clients: curl, requests, httpx, websockets and ClearML's SDK.
+# Needs python3 with venv, and curl; .ci/run installs them. Arguments go to pytest.
+#   CLEARWAY_BIN  the binary (default: target/debug/clearway, built when it is not there)
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+target=${CARGO_TARGET_DIR:-$PWD/target}
+venv=$target/clients-venv
+export CLEARWAY_BIN=${CLEARWAY_BIN:-$target/debug/clearway}
+
+[ -x "$CLEARWAY_BIN" ] || cargo build --locked
+[ -x "$venv/bin/python" ] || { mkdir -p "$target" && python3 -m venv "$venv"; }
+"$venv/bin/pip" install --quiet --disable-pip-version-check -r tests/clients/requirements.txt
+exec "$venv/bin/python" -m pytest -c tests/clients/pytest.ini tests/clients "$@"
