@@ -77,8 +77,10 @@ impl App {
         let covered = store.names().cloned().collect();
         let tickets = Tickets::new().map_err(BuildError::Tls)?;
         let tls = ServerTls::build(store, &tickets).map_err(BuildError::Tls)?;
+        // Ours acts first, and knows why; the kernel's is for what we cannot see.
+        let give_up = settings.timeouts.stalled_answer * 2;
         let open = |listener: &ListenerSettings| match listener.enabled {
-            true => bind(&listener.bind, settings.workers, settings.timeouts.stalled_answer).map_err(BuildError::Bind),
+            true => bind(&listener.bind, settings.workers, give_up).map_err(BuildError::Bind),
             false => Ok(Vec::new()),
         };
         Ok(Self {

@@ -40,19 +40,27 @@ pub fn strip(headers: &mut HeaderMap) {
 }
 
 fn strip_named(headers: &mut HeaderMap) {
-    let named = headers
+    for name in names_to_drop(headers) {
+        headers.remove(name);
+    }
+}
+
+/// The fields in `headers` that its `Connection` names, except protected ones and `X-Forwarded-*`.
+#[must_use]
+pub fn names_to_drop(headers: &HeaderMap) -> Vec<HeaderName> {
+    headers
         .get_all(header::CONNECTION)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
-        .filter_map(|token| HeaderName::try_from(token.trim()).ok())
-        .filter(|name| !PROTECTED.contains(name) && !name.as_str().starts_with("x-forwarded-"))
-        // `keep-alive` and `close` are options without a field of their own most of the time.
-        .filter(|name| headers.contains_key(name))
-        .collect::<Vec<_>>();
-    for name in named {
-        headers.remove(name);
-    }
+        .map(str::trim)
+        // Options that name no field, on nearly every request.
+        .filter(|token| !token.eq_ignore_ascii_case("keep-alive") && !token.eq_ignore_ascii_case("close"))
+        .filter_map(|token| HeaderName::try_from(token).ok())
+        .filter(|name| {
+            !PROTECTED.contains(name) && !name.as_str().starts_with("x-forwarded-") && headers.contains_key(name)
+        })
+        .collect()
 }
 
 /// Whether a comma-separated list field holds `token`, in any of its lines.

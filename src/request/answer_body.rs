@@ -9,10 +9,9 @@ use super::upload::{CheckedTrailers, OutgoingBody, Upload};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::runtime::{ClientLink, now};
 use crate::telemetry::{AccessRecord, Counter};
-use crate::upstream::{Lease, Sender};
+use crate::upstream::{Answering, Lease};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -29,6 +28,8 @@ pub struct AnswerBody {
     ended: bool,
     record: Option<Box<AccessRecord>>,
     link: ClientLink,
+    /// What went wrong, told once everything before it is on its way.
+    failure: Option<AnswerError>,
 }
 
 /// Where an answer's bytes come from.
@@ -45,9 +46,7 @@ pub(super) enum Source {
 /// A target's answer under way.
 #[derive(Debug)]
 pub(super) struct Relay {
-    pub(super) inner: Incoming,
-    /// The connection, where it can carry another request.
-    pub(super) sender: Option<Sender<OutgoingBody>>,
+    pub(super) answering: Answering<OutgoingBody>,
     pub(super) upload: Option<Arc<Upload>>,
     pub(super) worker: Arc<Worker>,
     pub(super) silence: Silence,
@@ -77,11 +76,11 @@ impl std::error::Error for AnswerError {}
 
 impl AnswerBody {
     pub(super) fn new(source: Source, record: Option<Box<AccessRecord>>, link: ClientLink) -> Self {
-        let mut body = Self { source, ended: false, record, link };
+        let mut body = Self { source, ended: false, record, link, failure: None };
         // Answers to HEAD, 204 and 304 end before they are asked for a frame.
         body.ended = match &mut body.source {
             Source::Own(text) => text.is_empty(),
-            Source::Target(relay) => relay.inner.is_end_stream() && relay.give_back(),
+            Source::Target(relay) => relay.ended(),
             Source::Tunnel(_) => true,
         };
         body
@@ -107,6 +106,9 @@ impl Body for AnswerBody {
     type Error = AnswerError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, AnswerError>>> {
+        if let Some(failure) = self.failure.take() {
+            return Poll::Ready(Some(Err(failure)));
+        }
         if self.ended {
             return Poll::Ready(None);
         }
@@ -121,20 +123,25 @@ impl Body for AnswerBody {
                 self.count(&frame);
                 Poll::Ready(Some(Ok(frame)))
             }
-            Poll::Ready(Some(Err((kind, detail)))) => Poll::Ready(Some(Err(self.fail(kind, detail)))),
+            Poll::Ready(Some(Err((kind, detail)))) => {
+                // The server library drops what it has not written when a body fails; asked once more, it writes first.
+                self.failure = Some(self.fail(kind, detail));
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
             Poll::Ready(None) => Poll::Ready(None),
             Poll::Pending => Poll::Pending,
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.ended
+        self.ended && self.failure.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.source {
             Source::Own(text) => SizeHint::with_exact(text.len() as u64),
-            Source::Target(relay) => relay.inner.size_hint(),
+            Source::Target(relay) => relay.answering.size_hint(),
             Source::Tunnel(_) => SizeHint::with_exact(0),
         }
     }
@@ -161,7 +168,7 @@ type Step = (Poll<Option<Result<Frame<Bytes>, (FaultKind, String)>>>, bool);
 impl Relay {
     /// The next frame, and whether it was the last.
     fn poll(&mut self, cx: &mut Context<'_>) -> Step {
-        match Pin::new(&mut self.inner).poll_frame(cx) {
+        match self.answering.poll_frame(cx) {
             Poll::Pending => match self.silence.wait(cx) {
                 Poll::Pending => (Poll::Pending, false),
                 Poll::Ready(limit) => {
@@ -172,31 +179,26 @@ impl Relay {
             },
             Poll::Ready(Some(Ok(frame))) => {
                 self.silence.since = now();
-                let ended = self.inner.is_end_stream() && self.give_back();
-                (Poll::Ready(Some(Ok(frame.map_trailers_checked()))), ended)
+                (Poll::Ready(Some(Ok(frame.map_trailers_checked()))), self.ended())
             }
             Poll::Ready(Some(Err(error))) => {
                 let own = self.upload.as_ref().and_then(|upload| upload.fault());
                 let (kind, detail) = match own {
                     Some(fault) => (fault.kind, fault.detail.clone().into_owned()),
-                    None => (FaultKind::Truncated, format!("the target broke off inside its answer: {error}")),
+                    None => (FaultKind::Truncated, error.to_string()),
                 };
                 (Poll::Ready(Some(Err((kind, detail)))), true)
             }
-            Poll::Ready(None) => {
-                self.give_back();
-                (Poll::Ready(None), true)
-            }
+            Poll::Ready(None) => (Poll::Ready(None), self.ended()),
         }
     }
 
-    /// The answer is complete: the connection may carry another request, unless it still carries this one's body.
-    fn give_back(&mut self) -> bool {
-        let sent = self.upload.as_ref().is_none_or(|upload| upload.complete());
-        if let Some(sender) = self.sender.take().filter(|_| sent) {
-            self.worker.pool.put_back(sender);
+    /// Whether the answer is complete; its connection may then carry another request.
+    fn ended(&mut self) -> bool {
+        if let Some(connection) = self.answering.take_free() {
+            self.worker.pool.put_back(connection);
         }
-        true
+        self.answering.ended()
     }
 }
 

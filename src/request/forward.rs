@@ -10,15 +10,14 @@ use super::outgoing::Outgoing;
 use super::respond::Answer;
 use super::scope::{Scope, Worker};
 use super::site::Site;
-use super::target_answer::{clean, keeps_alive};
+use super::target_answer::clean;
 use super::upload::{OutgoingBody, Upload};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::names::ServiceName;
 use crate::runtime::{Deadline, now};
 use crate::telemetry::{AccessRecord, Counter};
-use crate::upstream::{Group, Lease, SendError, Sender};
-use http::{Request, Response};
-use hyper::body::Incoming;
+use crate::upstream::{Answering, Connection, ExchangeError, Group, Lease, Outbound};
+use http::{Response, response};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,10 +25,10 @@ use std::time::Duration;
 const BACK_OFF: Duration = Duration::from_millis(50);
 const BACK_OFF_MAX: Duration = Duration::from_millis(500);
 
-/// A head from a target, with the connection it came on.
+/// A head from a target, with what is needed for the rest of its answer.
 pub(super) struct Reply {
-    pub(super) response: Response<Incoming>,
-    pub(super) sender: Sender<OutgoingBody>,
+    pub(super) head: response::Parts,
+    pub(super) answering: Answering<OutgoingBody>,
     pub(super) lease: Lease,
 }
 
@@ -47,28 +46,26 @@ pub(super) async fn send(
     outgoing: Outgoing,
     record: &mut AccessRecord,
 ) -> Result<Answer, Fault> {
-    let Outgoing { request, service, permit, upload, .. } = outgoing;
-    let Reply { response, sender, lease } = exchange(scope, site, service, request, upload.as_deref(), record).await?;
-    pass_on(scope, site, response, Some(sender), upload, (lease, permit))
+    let Outgoing { outbound, service, permit, upload, to_head, .. } = outgoing;
+    let reply = exchange(scope, site, service, outbound, to_head, upload.as_deref(), record).await?;
+    pass_on(scope, site, reply, upload, permit)
 }
 
-/// The target's answer as ours; `held` is given back with its last byte.
+/// The target's answer as ours; lease and place are given back with its last byte.
 ///
 /// # Errors
 /// `BadAnswer` for a head that cannot be passed on.
 pub(super) fn pass_on(
     scope: &Scope,
     site: &Site,
-    response: Response<Incoming>,
-    sender: Option<Sender<OutgoingBody>>,
+    reply: Reply,
     upload: Option<Arc<Upload>>,
-    held: (Lease, Permit),
+    permit: Permit,
 ) -> Result<Answer, Fault> {
-    let (mut head, inner) = response.into_parts();
-    let sender = sender.filter(|_| keeps_alive(&head));
+    let Reply { mut head, answering, lease } = reply;
     clean(&mut head, false)?;
     let silence = Silence::new(site.settings.timeouts.target_idle);
-    let relay = Relay { inner, sender, upload, worker: Arc::clone(&scope.worker), silence, _held: held };
+    let relay = Relay { answering, upload, worker: Arc::clone(&scope.worker), silence, _held: (lease, permit) };
     Ok(Answer(Response::from_parts(head, Source::Target(Box::new(relay)))))
 }
 
@@ -77,7 +74,8 @@ pub(super) async fn exchange(
     scope: &Scope,
     site: &Site,
     service: ServiceName,
-    mut request: Request<OutgoingBody>,
+    mut outbound: Outbound<OutgoingBody>,
+    to_head: bool,
     upload: Option<&Upload>,
     record: &mut AccessRecord,
 ) -> Result<Reply, Fault> {
@@ -86,20 +84,19 @@ pub(super) async fn exchange(
     record.queue = Some(now().saturating_duration_since(record.begun));
     let held_until = Deadline::after(timeouts.hold);
     loop {
-        let (lease, mut sender) = connection(worker, site.groups.get(service), held_until, record).await?;
+        let (lease, connection) = connection(worker, site.groups.get(service), held_until, record).await?;
         record.attempts += 1;
         let begun = now();
-        let sending = sender.send(request);
-        match head_in_time(sending, upload, timeouts.first_byte).await {
-            Some(Ok(response)) => {
+        match head_in_time(connection.exchange(outbound, to_head), upload, timeouts.first_byte).await {
+            Some(Ok((head, answering))) => {
                 record.first_byte = Some(now().saturating_duration_since(begun));
-                return Ok(Reply { response, sender, lease });
+                return Ok(Reply { head, answering, lease });
             }
-            Some(Err(SendError::Unsent(unsent))) => {
+            Some(Err(ExchangeError::Unsent(unsent))) => {
                 worker.metrics.add(Counter::Retries, 1);
-                request = *unsent;
+                outbound = *unsent;
             }
-            Some(Err(SendError::Broken(error))) => return Err(broken(&error, upload, worker)),
+            Some(Err(error)) => return Err(broken(error, upload, worker)),
             None => {
                 worker.metrics.add(Counter::FirstByteTimeouts, 1);
                 return Err(Fault::new(FaultKind::NoAnswer, format!("no answer within {:?}", timeouts.first_byte)));
@@ -115,7 +112,7 @@ async fn connection(
     group: &Group,
     deadline: Deadline,
     record: &mut AccessRecord,
-) -> Result<(Lease, Sender<OutgoingBody>), Fault> {
+) -> Result<(Lease, Connection), Fault> {
     let begun = now();
     let mut tried = Vec::new();
     let mut pause = BACK_OFF;
@@ -125,14 +122,14 @@ async fn connection(
         };
         let target = lease.target();
         record.address = Some(Arc::clone(target.label()));
-        let taken = match worker.pool.take(target.id()).await {
-            Some(sender) => Ok(sender),
+        let taken = match worker.pool.take(target.id()) {
+            Some(connection) => Ok(connection),
             None => worker.connector.connect(target, deadline).await,
         };
         let error = match taken {
-            Ok(sender) => {
+            Ok(connection) => {
                 record.connect = Some(now().saturating_duration_since(begun));
-                return Ok((lease, sender));
+                return Ok((lease, connection));
             }
             Err(error) => error,
         };
@@ -163,14 +160,24 @@ async fn head_in_time<T>(sending: impl Future<Output = T>, upload: Option<&Uploa
     }
 }
 
-fn broken(error: &hyper::Error, upload: Option<&Upload>, worker: &Worker) -> Fault {
+fn broken<B>(error: ExchangeError<B>, upload: Option<&Upload>, worker: &Worker) -> Fault {
     if let Some(fault) = upload.and_then(|upload| upload.fault()) {
         return fault.clone();
     }
-    if error.is_parse_too_large() {
-        worker.metrics.add(Counter::AnswerHeadTooLarge, 1);
+    match error {
+        ExchangeError::BadAnswer(what) => Fault::new(FaultKind::BadAnswer, what),
+        ExchangeError::TooLarge => {
+            worker.metrics.add(Counter::AnswerHeadTooLarge, 1);
+            Fault::new(
+                FaultKind::BadAnswer,
+                "the head of the answer is larger than limits.answer_head, or has too many fields",
+            )
+        }
+        ExchangeError::Broken(error) => {
+            Fault::new(FaultKind::Broken, format!("the connection ended before an answer: {error}"))
+        }
+        ExchangeError::Body => Fault::new(FaultKind::BadBody, "the request body ended early"),
+        // Handled before: an unsent request is sent elsewhere.
+        ExchangeError::Unsent(_) => Fault::new(FaultKind::Internal, "an unsent request was given up"),
     }
-    let kind = if error.is_parse() { FaultKind::BadAnswer } else { FaultKind::Broken };
-    let source = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
-    Fault::new(kind, format!("{error}{source}"))
 }

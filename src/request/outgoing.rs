@@ -1,7 +1,7 @@
-//! Outgoing: the head as the target gets it.
+//! Outgoing: the head as the target gets it, written in one pass over what the client sent.
 //!
-//! Owns: hop-by-hop fields removed, fields about the client set, cookie crumbs joined, framing ours. Path, query and
-//! every other field stay as they came.
+//! Owns: hop-by-hop fields left out, fields about the client ours, cookie crumbs joined, framing ours. Path, query and
+//! every other field go out byte for byte as they came, repeated ones in their order.
 
 use super::admit::{Admitted, Permit};
 use super::client_body::ClientBody;
@@ -9,28 +9,34 @@ use super::scope::{Scope, ip_value};
 use super::site::Site;
 use super::upload::{OutgoingBody, Upload};
 use crate::domain::forwarded::{
-    OURS, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO, X_REAL_IP, X_REQUEST_ID, shadows_ours,
+    OURS, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO, X_REQUEST_ID, shadows_ours,
 };
-use crate::domain::hop_by_hop::{lists, strip};
+use crate::domain::hop_by_hop::{lists, names_to_drop};
 use crate::domain::names::{Authority, ServiceName};
 use crate::telemetry::AccessRecord;
-use bytes::{BufMut, Bytes, BytesMut};
+use crate::upstream::{Framing, Outbound};
 use http::header::{self, HeaderMap, HeaderName};
-use http::{HeaderValue, Method, Request, Uri, Version};
+use http::{HeaderValue, Method, Request, Version};
 use http_body::Body;
 use hyper::upgrade::OnUpgrade;
+use std::io::Write;
 use std::sync::Arc;
+
+/// Room for the fields that we add, and then some.
+const ADDED: usize = 512;
 
 /// A request ready for any target of its service. Made only here.
 #[derive(Debug)]
 pub(super) struct Outgoing {
-    pub(super) request: Request<OutgoingBody>,
+    pub(super) outbound: Outbound<OutgoingBody>,
     pub(super) service: ServiceName,
     pub(super) permit: Permit,
     /// The body's progress, where there is one.
     pub(super) upload: Option<Arc<Upload>>,
     /// The client's half of an upgrade to WebSocket.
     pub(super) upgrade: Option<OnUpgrade>,
+    /// Whether it is a HEAD request, whose answers have no body.
+    pub(super) to_head: bool,
 }
 
 impl Outgoing {
@@ -44,39 +50,41 @@ pub(super) fn prepare(admitted: Admitted, scope: &Scope, site: &Site, record: &A
     let Admitted { checked, service, permit, max_body } = admitted;
     let (mut request, authority) = checked.into_parts();
     let upgrade = wants_websocket(&request).then(|| hyper::upgrade::on(&mut request));
-    let (mut parts, body) = request.into_parts();
-    let headers = &mut parts.headers;
-    let trailers_wanted = lists(headers, &header::TE, "trailers");
-    strip(headers);
-    if parts.version == Version::HTTP_2 {
-        join_cookies(headers);
-    }
-    describe_client(headers, scope, site, record, &authority);
-    headers.insert(header::HOST, authority);
-    // Answered by ourselves as soon as the body is wanted.
-    headers.remove(header::EXPECT);
-    count_down_hops(&parts.method, headers);
-    if trailers_wanted {
-        headers.insert(header::TE, HeaderValue::from_static("trailers"));
-        headers.insert(header::CONNECTION, HeaderValue::from_static("te"));
+    let (parts, body) = request.into_parts();
+    let framing = framing(&body, &parts.headers);
+    let mut head = Head(Vec::with_capacity(capacity(&parts)));
+    head.request_line(&parts);
+    head.field(header::HOST.as_str(), authority.as_bytes());
+    head.pass_on(&parts.headers, parts.version, parts.method == Method::OPTIONS);
+    head.describe_client(&parts.headers, scope, site, record, &authority);
+    if framing == Framing::Chunked {
+        head.field(header::TRANSFER_ENCODING.as_str(), b"chunked");
     }
     if upgrade.is_some() {
-        headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+        head.field(header::CONNECTION.as_str(), b"upgrade");
+        head.field(header::UPGRADE.as_str(), b"websocket");
+    } else if lists(&parts.headers, &header::TE, "trailers") {
+        head.field(header::CONNECTION.as_str(), b"te");
+        head.field(header::TE.as_str(), b"trailers");
     }
-    let (body, upload) = if body.is_end_stream() {
+    head.0.extend_from_slice(b"\r\n");
+    let (body, upload) = if framing == Framing::Length(0) {
         (OutgoingBody::empty(), None)
     } else {
-        if !headers.contains_key(header::CONTENT_LENGTH) {
-            // Said here because the client library leaves it out for GET, and ClearML's SDK sends bodies with GET.
-            headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-        }
         let upload = Upload::new(&site.settings, max_body, scope.worker.metrics.clone());
         (OutgoingBody::streaming(body, Arc::clone(&upload)), Some(upload))
     };
-    parts.uri = origin_form(&parts.uri);
-    parts.version = Version::HTTP_11;
-    Outgoing { request: Request::from_parts(parts, body), service, permit, upload, upgrade }
+    let outbound = Outbound::new(head.0, body, framing);
+    Outgoing { outbound, service, permit, upload, upgrade, to_head: parts.method == Method::HEAD }
+}
+
+/// As the client framed it; a body of unknown length (HTTP/2 without a length) goes out in chunks.
+fn framing(body: &ClientBody, headers: &HeaderMap) -> Framing {
+    if body.is_end_stream() {
+        return Framing::Length(0);
+    }
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    length.map_or(Framing::Chunked, Framing::Length)
 }
 
 /// Only HTTP/1.1 with both fields; anything else that asks for an upgrade is an ordinary request.
@@ -93,96 +101,123 @@ fn wants_websocket(request: &Request<ClientBody>) -> bool {
         && lists(request.headers(), &header::CONNECTION, "upgrade")
 }
 
-/// Path and query exactly as they came; absolute form and HTTP/2 lose scheme and host, which are in `Host`.
-fn origin_form(uri: &Uri) -> Uri {
-    match uri.path_and_query() {
-        Some(target) if uri.authority().is_some() => Uri::from(target.clone()),
-        _ => uri.clone(),
-    }
+fn capacity(parts: &http::request::Parts) -> usize {
+    let fields = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum::<usize>();
+    parts.uri.path_and_query().map_or(1, |target| target.as_str().len()) + fields + ADDED
 }
 
-/// One `Cookie` line: browsers split it on HTTP/2, and HTTP/1.1 servers read only one.
-///
-/// Source: RFC 9113 section 8.2.3.
-fn join_cookies(headers: &mut HeaderMap) {
-    let crumbs = headers.get_all(header::COOKIE);
-    if crumbs.iter().nth(1).is_none() {
-        return;
+/// A head being written.
+struct Head(Vec<u8>);
+
+impl Head {
+    /// Path and query exactly as they came; absolute form and HTTP/2 lose scheme and host, which are in `Host`.
+    fn request_line(&mut self, parts: &http::request::Parts) {
+        self.0.extend_from_slice(parts.method.as_str().as_bytes());
+        self.0.push(b' ');
+        self.0.extend_from_slice(parts.uri.path_and_query().map_or("/", |target| target.as_str()).as_bytes());
+        self.0.extend_from_slice(b" HTTP/1.1\r\n");
     }
-    let length = crumbs.iter().map(|crumb| crumb.len() + 2).sum();
-    let mut joined = BytesMut::with_capacity(length);
-    for crumb in crumbs {
-        if !joined.is_empty() {
-            joined.put_slice(b"; ");
+
+    fn field(&mut self, name: &str, value: &[u8]) {
+        self.0.extend_from_slice(name.as_bytes());
+        self.0.extend_from_slice(b": ");
+        self.0.extend_from_slice(value);
+        self.0.extend_from_slice(b"\r\n");
+    }
+
+    /// The client's fields without those that stop here or are ours to say.
+    fn pass_on(&mut self, headers: &HeaderMap, version: Version, options: bool) {
+        let named = names_to_drop(headers);
+        let crumbs = version == Version::HTTP_2 && headers.get_all(header::COOKIE).iter().nth(1).is_some();
+        for (name, value) in headers {
+            if stops_here(name) || named.contains(name) || (crumbs && name == header::COOKIE) {
+                continue;
+            }
+            match name {
+                _ if options && name == header::MAX_FORWARDS => self.count_down(value),
+                _ => self.field(name.as_str(), value.as_bytes()),
+            }
         }
-        joined.put_slice(crumb.as_bytes());
+        if crumbs {
+            self.join_cookies(headers);
+        }
     }
-    if let Ok(cookie) = HeaderValue::from_maybe_shared(joined.freeze()) {
-        headers.insert(header::COOKIE, cookie);
+
+    /// One `Cookie` line: browsers split it on HTTP/2, and HTTP/1.1 servers read only one.
+    ///
+    /// Source: RFC 9113 section 8.2.3.
+    fn join_cookies(&mut self, headers: &HeaderMap) {
+        self.0.extend_from_slice(b"cookie: ");
+        for (index, crumb) in headers.get_all(header::COOKIE).iter().enumerate() {
+            if index > 0 {
+                self.0.extend_from_slice(b"; ");
+            }
+            self.0.extend_from_slice(crumb.as_bytes());
+        }
+        self.0.extend_from_slice(b"\r\n");
+    }
+
+    /// Source: RFC 9110 section 7.6.2.
+    fn count_down(&mut self, hops: &HeaderValue) {
+        match hops.to_str().ok().and_then(|hops| hops.parse::<u32>().ok()) {
+            Some(left) => self.field(header::MAX_FORWARDS.as_str(), left.saturating_sub(1).to_string().as_bytes()),
+            None => self.field(header::MAX_FORWARDS.as_str(), hops.as_bytes()),
+        }
+    }
+
+    fn describe_client(
+        &mut self,
+        headers: &HeaderMap,
+        scope: &Scope,
+        site: &Site,
+        record: &AccessRecord,
+        authority: &HeaderValue,
+    ) {
+        let trusted = site.settings.trusted_proxies.contains(scope.facts.peer.ip());
+        let told = |name: &HeaderName| headers.get(name).filter(|_| trusted).map(HeaderValue::as_bytes);
+        self.0.extend_from_slice(b"x-forwarded-for: ");
+        if trusted {
+            for line in headers.get_all(X_FORWARDED_FOR) {
+                self.0.extend_from_slice(line.as_bytes());
+                self.0.extend_from_slice(b", ");
+            }
+        }
+        self.0.extend_from_slice(scope.peer.as_bytes());
+        self.0.extend_from_slice(b"\r\nx-real-ip: ");
+        let behind = (record.client != scope.facts.peer.ip()).then(|| ip_value(record.client));
+        self.0.extend_from_slice(behind.as_ref().unwrap_or(&scope.peer).as_bytes());
+        self.0.extend_from_slice(b"\r\n");
+        self.field("x-forwarded-proto", told(&X_FORWARDED_PROTO).unwrap_or(scope.facts.listener.as_str().as_bytes()));
+        match told(&X_FORWARDED_PORT) {
+            Some(port) => self.field("x-forwarded-port", port),
+            None => self.port(authority, scope.https_port),
+        }
+        self.field("x-forwarded-host", told(&X_FORWARDED_HOST).unwrap_or(authority.as_bytes()));
+        self.field("x-request-id", record.request_id.as_bytes());
+    }
+
+    /// The port the client named, else the one it came to.
+    fn port(&mut self, authority: &HeaderValue, https_port: u16) {
+        let named =
+            authority.to_str().ok().and_then(|text| Authority::parse(text).ok()).and_then(|authority| authority.port);
+        // Writing into memory cannot fail.
+        let _ = write!(self.0, "x-forwarded-port: {}\r\n", named.unwrap_or(https_port));
     }
 }
 
-fn describe_client(
-    headers: &mut HeaderMap,
-    scope: &Scope,
-    site: &Site,
-    record: &AccessRecord,
-    authority: &HeaderValue,
-) {
-    let trusted = site.settings.trusted_proxies.contains(scope.facts.peer.ip());
-    let chain = trusted.then(|| chain(headers, &scope.peer)).flatten();
-    let told = |name: HeaderName| headers.get(name).filter(|_| trusted).cloned();
-    let (proto, host, port) = (told(X_FORWARDED_PROTO), told(X_FORWARDED_HOST), told(X_FORWARDED_PORT));
-    for name in &OURS {
-        headers.remove(name);
-    }
-    remove_shadows(headers);
-    let direct = record.client == scope.facts.peer.ip();
-    let client = if direct { scope.peer.clone() } else { ip_value(record.client) };
-    headers.insert(X_FORWARDED_FOR, chain.unwrap_or_else(|| scope.peer.clone()));
-    headers.insert(X_REAL_IP, client);
-    headers.insert(X_FORWARDED_PROTO, proto.unwrap_or_else(|| HeaderValue::from_static(scope.facts.listener.as_str())));
-    headers.insert(X_FORWARDED_PORT, port.unwrap_or_else(|| port_of(authority, scope.https_port)));
-    headers.insert(X_FORWARDED_HOST, host.unwrap_or_else(|| authority.clone()));
-    headers.insert(X_REQUEST_ID, record.request_id.clone());
-}
-
-/// The list that a trusted proxy sent, with its own address behind it.
-fn chain(headers: &HeaderMap, peer: &HeaderValue) -> Option<HeaderValue> {
-    let mut list = BytesMut::new();
-    for line in headers.get_all(X_FORWARDED_FOR) {
-        list.put_slice(line.as_bytes());
-        list.put_slice(b", ");
-    }
-    list.put_slice(peer.as_bytes());
-    HeaderValue::from_maybe_shared(list.freeze()).ok()
-}
-
-fn remove_shadows(headers: &mut HeaderMap) {
-    let shadows = headers.keys().filter(|name| shadows_ours(name.as_str())).cloned().collect::<Vec<_>>();
-    for name in shadows {
-        headers.remove(name);
-    }
-}
-
-/// The port the client named, else the one it came to.
-fn port_of(authority: &HeaderValue, https_port: u16) -> HeaderValue {
-    let named =
-        authority.to_str().ok().and_then(|text| Authority::parse(text).ok()).and_then(|authority| authority.port);
-    match named.unwrap_or(https_port) {
-        443 => HeaderValue::from_static("443"),
-        port => HeaderValue::from_maybe_shared(Bytes::from(port.to_string()))
-            .unwrap_or_else(|_| HeaderValue::from_static("443")),
-    }
-}
-
-/// Source: RFC 9110 section 7.6.2.
-fn count_down_hops(method: &Method, headers: &mut HeaderMap) {
-    if method != Method::OPTIONS {
-        return;
-    }
-    let left = headers.get(header::MAX_FORWARDS).and_then(|hops| hops.to_str().ok()?.parse::<u32>().ok());
-    if let Some(left) = left {
-        headers.insert(header::MAX_FORWARDS, HeaderValue::from(left.saturating_sub(1)));
+/// Fields that never pass: hop-by-hop, the host (written first), `Expect` (answered by us), and what only we may say
+/// of the client, in any spelling.
+fn stops_here(name: &HeaderName) -> bool {
+    let text = name.as_str();
+    match text.len() {
+        2 => *name == header::TE,
+        4 => *name == header::HOST,
+        6 => *name == header::EXPECT,
+        7 => *name == header::UPGRADE,
+        10 => *name == header::CONNECTION || text == "keep-alive",
+        16 if text == "proxy-connection" => true,
+        17 if *name == header::TRANSFER_ENCODING => true,
+        9..=18 => OURS.contains(name) || *name == X_REQUEST_ID || (text.contains('_') && shadows_ours(text)),
+        _ => false,
     }
 }

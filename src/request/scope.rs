@@ -3,7 +3,6 @@
 use super::client_body::Leftovers;
 use super::ids::RequestIds;
 use super::site::Site;
-use super::upload::OutgoingBody;
 use crate::domain::facts::ConnectionFacts;
 use crate::domain::forwarded::{X_REQUEST_ID, client_of};
 use crate::runtime::{ClientLink, Tasks, now, wall};
@@ -21,7 +20,7 @@ use tokio::sync::Semaphore;
 #[derive(Debug)]
 pub struct Worker {
     site: ArcSwap<Site>,
-    pub(super) pool: Pool<OutgoingBody>,
+    pub(super) pool: Pool,
     pub(super) connector: Connector,
     pub(super) access: AccessLog,
     pub(super) metrics: WorkerMetrics,
@@ -51,10 +50,9 @@ impl Worker {
             site: ArcSwap::from_pointee(site),
             pool: Pool::new(settings.pool.clone(), metrics.clone()),
             connector: Connector::new(
-                tasks.clone(),
                 metrics.clone(),
                 settings.timeouts.connect,
-                settings.limits.answer_head,
+                settings.limits.answer_head.as_usize(),
             ),
             leftovers: Leftovers::new(tasks.clone(), metrics.clone(), &settings),
             access,

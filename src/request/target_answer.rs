@@ -4,14 +4,9 @@
 //! every other field stay as they are: the SDK and the UI read them.
 
 use crate::domain::fault::{Fault, FaultKind};
-use crate::domain::hop_by_hop::{lists, strip};
+use crate::domain::hop_by_hop::strip;
 use http::header::{self, HeaderMap, HeaderName};
 use http::{HeaderValue, StatusCode, Version, response};
-
-/// Whether the connection behind this answer may carry another request.
-pub(super) fn keeps_alive(head: &response::Parts) -> bool {
-    head.version == Version::HTTP_11 && !lists(&head.headers, &header::CONNECTION, "close")
-}
 
 /// Checks the head and makes it ours to send.
 ///

@@ -37,22 +37,19 @@ pub(super) async fn open(
             format!("{} tunnels are open, as many as limits.tunnels", site.settings.limits.tunnels),
         ));
     };
-    let Outgoing { request, service, permit, upgrade, .. } = outgoing;
-    let Reply { mut response, sender, lease } = exchange(scope, site, service, request, None, record).await?;
-    let agreed = response
-        .headers()
-        .get(header::UPGRADE)
-        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));
-    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        let mut answer = pass_on(scope, site, response, None, None, (lease, permit))?;
+    let Outgoing { outbound, service, permit, upgrade, .. } = outgoing;
+    let reply = exchange(scope, site, service, outbound, false, None, record).await?;
+    if reply.head.status != StatusCode::SWITCHING_PROTOCOLS {
+        let mut answer = pass_on(scope, site, reply, None, permit)?;
         answer.0.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         return Ok(answer);
     }
-    let (Some(client), true) = (upgrade, agreed) else {
+    let Reply { mut head, answering, lease } = reply;
+    let agreed =
+        head.headers.get(header::UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    let (Some(client), Some(target), true) = (upgrade, answering.into_stream(), agreed) else {
         return Err(Fault::new(FaultKind::BadAnswer, "the target switched to another protocol than was asked for"));
     };
-    let target = hyper::upgrade::on(&mut response);
-    let (mut head, _) = response.into_parts();
     clean(&mut head, true)?;
     head.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
     head.headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
@@ -60,12 +57,12 @@ pub(super) async fn open(
     let idle = site.settings.timeouts.tunnel_idle;
     let metrics = worker.metrics.clone();
     worker.tasks.spawn("tunnel", async move {
-        let _held = (place, permit, lease, sender, metrics.gauge(Gauge::Tunnels));
+        let _held = (place, permit, lease, metrics.gauge(Gauge::Tunnels));
         metrics.add(Counter::TunnelsOpened, 1);
         let Ok(mut record) = take_record.await else { return };
-        let (Ok(client), Ok(target)) = tokio::join!(client, target) else { return };
+        let Ok(client) = client.await else { return };
         record.upgraded = true;
-        let passed = tunnel(TokioIo::new(client), TokioIo::new(target), idle).await;
+        let passed = tunnel(TokioIo::new(client), target, idle).await;
         (record.bytes_in, record.bytes_out) = (passed.sent, passed.received);
         if passed.idle {
             metrics.add(Counter::TunnelIdleTimeouts, 1);

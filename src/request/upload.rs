@@ -15,7 +15,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
@@ -28,7 +28,6 @@ pub(super) struct Upload {
     bytes: AtomicU64,
     /// Milliseconds from `begun` to the last frame.
     moved: AtomicU64,
-    complete: AtomicBool,
     fault: OnceLock<Fault>,
     max: Option<u64>,
     rate_min: u64,
@@ -42,7 +41,6 @@ impl Upload {
             begun: now(),
             bytes: AtomicU64::new(0),
             moved: AtomicU64::new(0),
-            complete: AtomicBool::new(false),
             fault: OnceLock::new(),
             max: max_body.map(ByteSize::get),
             rate_min: settings.limits.min_upload_rate.get(),
@@ -59,11 +57,6 @@ impl Upload {
     /// When the last bytes were taken.
     pub(super) fn moved(&self) -> Instant {
         self.begun + Duration::from_millis(self.moved.load(Ordering::Relaxed))
-    }
-
-    /// Whether it was taken to its end.
-    pub(super) fn complete(&self) -> bool {
-        self.complete.load(Ordering::Relaxed)
     }
 
     /// Why it ended early, if it did.
@@ -164,9 +157,6 @@ impl Streaming {
             }
             Some(Err(error)) => Some(Err(self.broken(&error))),
         };
-        if frame.is_none() || self.inner.is_end_stream() {
-            self.upload.complete.store(true, Ordering::Relaxed);
-        }
         Poll::Ready(frame)
     }
 

@@ -1,33 +1,22 @@
-//! Dialling a target: each of its addresses in turn, then the HTTP client on top.
+//! Dialling a target: each of its addresses in turn.
 
-use super::pool::Sender;
-use super::stream::TargetStream;
+use super::exchange::Connection;
 use super::target::Target;
-use crate::domain::units::ByteSize;
-use crate::runtime::{Deadline, Tasks, send_at_once};
+use crate::runtime::{Deadline, send_at_once};
 use crate::telemetry::{Counter, WorkerMetrics};
-use bytes::Bytes;
-use http_body::Body;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
 use std::error::Error;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
-
-/// hyper's read buffer for one connection to a target; it also bounds a header line, so it must exceed the head limit.
-const READ_BUFFER: usize = 512 * 1024;
 
 /// Makes connections to targets for one worker.
 #[derive(Clone, Debug)]
 pub struct Connector {
-    tasks: Tasks,
     metrics: WorkerMetrics,
     attempt: Duration,
-    answer_head: ByteSize,
+    answer_head: usize,
 }
 
 /// No connection to any address of a target. Not one byte was sent.
@@ -56,8 +45,8 @@ impl Error for ConnectError {}
 impl Connector {
     /// A connector whose attempts on one address last at most `attempt`, for answers with heads up to `answer_head`.
     #[must_use]
-    pub fn new(tasks: Tasks, metrics: WorkerMetrics, attempt: Duration, answer_head: ByteSize) -> Self {
-        Self { tasks, metrics, attempt, answer_head }
+    pub const fn new(metrics: WorkerMetrics, attempt: Duration, answer_head: usize) -> Self {
+        Self { metrics, attempt, answer_head }
     }
 
     /// A new connection to `target`, tried on all its addresses until `deadline`.
@@ -67,31 +56,13 @@ impl Connector {
     ///
     /// # Cancel safety
     /// A connection under way is closed when dropped.
-    pub async fn connect<B>(&self, target: &Arc<Target>, deadline: Deadline) -> Result<Sender<B>, ConnectError>
-    where
-        B: Body<Data = Bytes> + Send + 'static,
-        B::Error: Into<Box<dyn Error + Send + Sync>>,
-    {
-        let dialled = self.dial(target, deadline).await;
-        let stream = dialled.inspect_err(|_| {
+    pub async fn connect(&self, target: &Target, deadline: Deadline) -> Result<Connection, ConnectError> {
+        let stream = self.dial(target, deadline).await.inspect_err(|_| {
             self.metrics.add(Counter::TargetConnectsFailed, 1);
             target.addresses().distrust();
         })?;
         self.metrics.add(Counter::TargetConnects, 1);
-        let mut builder = http1::Builder::new();
-        builder
-            .max_header_size(self.answer_head.as_usize())
-            .max_buf_size(READ_BUFFER.max(self.answer_head.as_usize() * 2));
-        // The handshake of HTTP/1 exchanges no bytes, so it cannot fail on the network.
-        let handshake = builder.handshake(TokioIo::new(TargetStream::new(stream))).await;
-        let (sender, connection) = handshake.map_err(|error| ConnectError::Resolve(io::Error::other(error)))?;
-        let label = Arc::clone(target.label());
-        self.tasks.spawn("target connection", async move {
-            if let Err(error) = connection.with_upgrades().await {
-                tracing::debug!(target_addr = %label, error = %error, "connection to a target ended early");
-            }
-        });
-        Ok(Sender::new(sender, target.id()))
+        Ok(Connection::new(stream, target.id(), self.answer_head))
     }
 
     async fn dial(&self, target: &Target, deadline: Deadline) -> Result<TcpStream, ConnectError> {

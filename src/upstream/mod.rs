@@ -1,15 +1,20 @@
 //! The services behind us: which target, by which connection.
 //!
-//! Owns: groups and leases, idle connections, dialling, names. Leaves: when to try again to `request::forward`.
+//! Owns: groups and leases, idle connections, dialling, names, the exchange of one request and its answer. Leaves: when to try again to `request::forward`.
 
+mod answer_bytes;
+mod answer_head;
 mod connect;
+mod exchange;
 mod group;
+mod outbound;
 mod pool;
 mod resolve;
-mod stream;
 mod target;
 
 pub use connect::{ConnectError, Connector};
+pub use exchange::{AnswerCut, Answering, Connection, ExchangeError, TargetStream};
 pub use group::Group;
-pub use pool::{Pool, SendError, Sender};
+pub use outbound::{Framing, Outbound};
+pub use pool::Pool;
 pub use target::{Lease, Target};

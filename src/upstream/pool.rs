@@ -4,76 +4,20 @@
 //! Leaves: dialling to `connect`, choosing a target to `group`.
 //! Limits: `pool.idle_per_target`, `pool.idle_age`.
 
+use super::exchange::Connection;
 use crate::domain::settings::PoolSettings;
 use crate::runtime::now;
 use crate::telemetry::{Counter, WorkerMetrics};
-use bytes::Bytes;
-use http::{Request, Response};
-use http_body::Body;
-use hyper::body::Incoming;
-use hyper::client::conn::http1::SendRequest;
-use std::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
-
-/// A connection to a target that may take one request.
-#[derive(Debug)]
-pub struct Sender<B> {
-    inner: SendRequest<B>,
-    target: u64,
-    reused: bool,
-}
-
-/// Why a request got no answer.
-#[derive(Debug)]
-pub enum SendError<B> {
-    /// The connection was closed before it took the request, which is returned: not one byte was sent.
-    Unsent(Box<Request<B>>),
-    /// Bytes may have been sent.
-    Broken(hyper::Error),
-}
-
-impl<B> Sender<B> {
-    pub(super) const fn new(inner: SendRequest<B>, target: u64) -> Self {
-        Self { inner, target, reused: false }
-    }
-
-    /// Whether it carried a request before.
-    #[must_use]
-    pub const fn reused(&self) -> bool {
-        self.reused
-    }
-}
-
-impl<B> Sender<B>
-where
-    B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<Box<dyn Error + Send + Sync>>,
-{
-    /// Sends one request in origin form and waits for the head of its answer.
-    ///
-    /// # Errors
-    /// `SendError::Unsent` gives the request back, safe to send elsewhere; `SendError::Broken` after that point.
-    ///
-    /// # Cancel safety
-    /// Dropping the future closes the connection.
-    ///
-    /// Source: RFC 9112 section 9.3.1.
-    pub async fn send(&mut self, request: Request<B>) -> Result<Response<Incoming>, SendError<B>> {
-        self.inner.try_send_request(request).await.map_err(|mut error| match error.take_message() {
-            Some(request) => SendError::Unsent(Box::new(request)),
-            None => SendError::Broken(error.into_error()),
-        })
-    }
-}
 
 /// Idle connections of one worker.
 ///
 /// The lock is taken by this worker's thread only, for a few instructions; it is there so that futures stay `Send`.
 #[derive(Debug)]
-pub struct Pool<B> {
-    shelves: Mutex<Vec<Shelf<B>>>,
+pub struct Pool {
+    shelves: Mutex<Vec<Shelf>>,
     /// Set for good when the process drains.
     closed: AtomicBool,
     settings: PoolSettings,
@@ -81,12 +25,12 @@ pub struct Pool<B> {
 }
 
 #[derive(Debug)]
-struct Shelf<B> {
+struct Shelf {
     target: u64,
-    idle: Vec<(Sender<B>, Instant)>,
+    idle: Vec<(Connection, Instant)>,
 }
 
-impl<B> Pool<B> {
+impl Pool {
     /// An empty pool.
     #[must_use]
     pub const fn new(settings: PoolSettings, metrics: WorkerMetrics) -> Self {
@@ -99,9 +43,7 @@ impl<B> Pool<B> {
         let mut shelves = self.shelves();
         for shelf in shelves.iter_mut() {
             let before = shelf.idle.len();
-            shelf
-                .idle
-                .retain(|(sender, since)| !sender.inner.is_closed() && oldest.is_none_or(|oldest| *since > oldest));
+            shelf.idle.retain(|(connection, since)| oldest.is_none_or(|oldest| *since > oldest) && connection.quiet());
             self.metrics.add(Counter::PoolEvictions, (before - shelf.idle.len()) as u64);
         }
         shelves.retain(|shelf| !shelf.idle.is_empty());
@@ -113,47 +55,38 @@ impl<B> Pool<B> {
         self.shelves().clear();
     }
 
-    fn shelves(&self) -> MutexGuard<'_, Vec<Shelf<B>>> {
+    fn shelves(&self) -> MutexGuard<'_, Vec<Shelf>> {
         self.shelves.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn pop(&self, target: u64) -> Option<(Sender<B>, Instant)> {
+    fn pop(&self, target: u64) -> Option<(Connection, Instant)> {
         self.shelves().iter_mut().find(|shelf| shelf.target == target)?.idle.pop()
     }
 
-    /// Keeps `sender` for the next request; drops it when enough are kept.
-    ///
-    /// Only for a connection whose request and answer are both complete.
-    pub fn put_back(&self, mut sender: Sender<B>) {
-        if sender.inner.is_closed() || self.closed.load(Ordering::Relaxed) {
+    /// Keeps `connection` for the next request; drops it when enough are kept.
+    pub fn put_back(&self, connection: Connection) {
+        if self.closed.load(Ordering::Relaxed) {
             return;
         }
-        sender.reused = true;
-        let target = sender.target;
+        let target = connection.target();
         let mut shelves = self.shelves();
         match shelves.iter_mut().find(|shelf| shelf.target == target) {
             Some(shelf) if shelf.idle.len() >= self.settings.idle_per_target => {
                 self.metrics.add(Counter::PoolEvictions, 1)
             }
-            Some(shelf) => shelf.idle.push((sender, now())),
+            Some(shelf) => shelf.idle.push((connection, now())),
             None if self.settings.idle_per_target == 0 => {}
-            None => shelves.push(Shelf { target, idle: vec![(sender, now())] }),
+            None => shelves.push(Shelf { target, idle: vec![(connection, now())] }),
         }
     }
 
     /// The connection to target `target` that was used last, if one is open and young enough.
-    ///
-    /// # Cancel safety
-    /// A connection taken out is closed when dropped.
-    pub async fn take(&self, target: u64) -> Option<Sender<B>> {
+    pub fn take(&self, target: u64) -> Option<Connection> {
         loop {
-            let (mut sender, since) = self.pop(target)?;
-            if now().saturating_duration_since(since) < self.settings.idle_age
-                && !sender.inner.is_closed()
-                && (sender.inner.is_ready() || sender.inner.ready().await.is_ok())
-            {
+            let (connection, since) = self.pop(target)?;
+            if now().saturating_duration_since(since) < self.settings.idle_age && connection.quiet() {
                 self.metrics.add(Counter::PoolReuses, 1);
-                return Some(sender);
+                return Some(connection);
             }
             self.metrics.add(Counter::PoolEvictions, 1);
         }

@@ -36,6 +36,19 @@ enum At {
     FinalLf,
 }
 
+/// The beginning of what was read of a chunked body: framing, then data.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Piece {
+    /// Bytes of framing.
+    pub framing: usize,
+    /// Bytes of data behind them.
+    pub data: usize,
+    /// Where in the framing trailer lines begin, if there are any.
+    pub trailers: Option<usize>,
+    /// The body ends behind the framing.
+    pub ended: bool,
+}
+
 /// The body breaks its framing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChunkError;
@@ -61,24 +74,45 @@ impl Chunks {
     /// The number of leading bytes that were in order, with `ChunkError` for what follows them.
     pub fn follow(&mut self, bytes: &[u8]) -> Result<(usize, bool), (usize, ChunkError)> {
         let mut index = 0;
-        while let Some(byte) = bytes.get(index) {
-            if self.at == At::Data {
-                let step = usize::try_from(self.size).unwrap_or(usize::MAX).min(bytes.len() - index);
-                self.size -= step as u64;
-                index += step;
-                if self.size == 0 {
-                    self.at = At::DataCr;
-                }
-                continue;
-            }
-            let ended = self.at == At::FinalLf && *byte == b'\n';
-            self.at = self.next(*byte).ok_or((index, ChunkError))?;
-            index += 1;
-            if ended {
+        while let Some(rest) = bytes.get(index..).filter(|rest| !rest.is_empty()) {
+            let piece = self.piece(rest).map_err(|(good, error)| (index + good, error))?;
+            index += piece.framing + piece.data;
+            if piece.ended {
                 return Ok((index, true));
             }
         }
         Ok((index, false))
+    }
+
+    /// Follows `bytes` up to the end of the first run of data in them.
+    ///
+    /// # Errors
+    /// The number of leading bytes that were in order, with `ChunkError` for what follows them.
+    pub fn piece(&mut self, bytes: &[u8]) -> Result<Piece, (usize, ChunkError)> {
+        let mut piece = Piece::default();
+        while let Some(byte) = bytes.get(piece.framing) {
+            if self.at == At::Data {
+                piece.data = usize::try_from(self.size).unwrap_or(usize::MAX).min(bytes.len() - piece.framing);
+                self.size -= piece.data as u64;
+                if self.size == 0 {
+                    self.at = At::DataCr;
+                }
+                return Ok(piece);
+            }
+            piece.ended = self.at == At::FinalLf && *byte == b'\n';
+            self.at = self.next(*byte).ok_or((piece.framing, ChunkError))?;
+            piece.framing += 1;
+            if matches!(self.at, At::TrailerText | At::TrailerLf | At::Trailer)
+                && piece.trailers.is_none()
+                && self.line > 0
+            {
+                piece.trailers = Some(piece.framing - 1);
+            }
+            if piece.ended {
+                break;
+            }
+        }
+        Ok(piece)
     }
 
     fn next(&mut self, byte: u8) -> Option<At> {

@@ -14,6 +14,6 @@ mod chunks;
 mod head;
 mod track;
 
-pub use chunks::{ChunkError, Chunks};
+pub use chunks::{ChunkError, Chunks, Piece};
 pub use head::{Body, Head, HeadLimits, Refusal, resembles_framing};
 pub use track::{Cleared, Stop, Tracker};
