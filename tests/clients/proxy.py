@@ -77,10 +77,20 @@ class Proxy:
                 self._ready.set()
         self._ready.set()
 
-    def stop(self):
-        """Stops it and returns its exit code; a second call does nothing."""
+    def tell_to_stop(self):
+        """Asks it to stop once what runs is done, and waits until it says that it will."""
         if self._child.poll() is None:
             self._child.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + STOP_SEC
+        while all(event.get("message") != "stopping" for event in list(self.events)):
+            assert time.monotonic() < deadline, "clearway did not hear SIGTERM"
+            time.sleep(0.02)
+
+    def stop(self):
+        """Stops it and returns its exit code; a second call only returns it."""
+        if self._child.poll() is None:
+            if all(event.get("message") != "stopping" for event in self.events):
+                self._child.send_signal(signal.SIGTERM)
             try:
                 self._child.wait(STOP_SEC)
             except subprocess.TimeoutExpired:
@@ -110,8 +120,12 @@ class Proxy:
     @property
     def client_conf(self):
         """The lines for clearml.conf, as printed at the start."""
-        text = "\n".join(self.stdout)
-        return re.search(r"^For clearml\.conf:\n\n(.*?\n)\n", text, re.S | re.M).group(1)
+        # Printed before it is ready, but on the other stream.
+        deadline = time.monotonic() + READY_SEC
+        while not (found := re.search(r"^For clearml\.conf:\n\n(.*?\n)\n", "\n".join(self.stdout), re.S | re.M)):
+            assert time.monotonic() < deadline, self.stdout
+            time.sleep(0.02)
+        return found.group(1)
 
     def records(self, count=1, **wanted):
         """The access-log lines whose fields are as `wanted` (a value, or a set of them), once there are `count`."""

@@ -7,6 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 target=${CARGO_TARGET_DIR:-$PWD/target}
 venv=$target/clients-venv
+export PYTHONDONTWRITEBYTECODE=1
 export CLEARWAY_BIN=${CLEARWAY_BIN:-$target/debug/clearway}
 
 [ -x "$CLEARWAY_BIN" ] || cargo build --locked

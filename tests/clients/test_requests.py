@@ -1,5 +1,6 @@
 """Python's requests, on which ClearML's SDK stands."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -72,3 +73,26 @@ def test_missing_services_say_so_in_the_form_of_each_caller(tmp_path):
         envelope = requests.get(proxy.url("api", "/debug.ping"), verify=proxy.authority, timeout=10).json()
         assert envelope["meta"]["result_code"] == 503
         assert "port 8008" in envelope["meta"]["result_msg"]
+
+
+def test_an_upload_that_runs_when_it_is_told_to_stop_is_stored(tmp_path):
+    with Proxy(tmp_path, "--demo") as proxy, requests.Session() as client:
+        client.trust_env = False
+        client.verify = proxy.authority
+        client.get(proxy.url("api", "/auth.login"), auth=(ACCESS_KEY, SECRET_KEY))
+        uploads = proxy.uploads
+
+        def body():
+            yield b'--b\r\nContent-Disposition: form-data; name="late.bin"; filename="late.bin"\r\n\r\n'
+            yield b"x" * 1_000_000
+            while not list((uploads / ".incoming").glob("*")):
+                time.sleep(0.02)
+            proxy.tell_to_stop()
+            yield b"x" * 1_000_000 + b"\r\n--b--\r\n"
+
+        headers = {"Content-Type": "multipart/form-data; boundary=b"}
+        answer = client.post(proxy.url("files"), data=body(), headers=headers, timeout=30)
+        assert (answer.status_code, answer.json()) == (200, ["late.bin"])
+        assert proxy.stop() == 0
+        assert not uploads.exists()
+        assert (proxy.events[-1]["message"], proxy.events[-1]["cut"]) == ("stopped", 0)
