@@ -2,7 +2,7 @@
 //!
 //! Source: RFC 9110 section 7.6.1, RFC 9113 section 8.2.2.
 
-use http::header::{self, HeaderMap, HeaderName};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 /// Fields that belong to one connection and are never passed on. `Trailer` is not among them: it announces what
 /// follows the body, which is passed on with the body.
@@ -29,22 +29,6 @@ const PROTECTED: [HeaderName; 10] = [
     HeaderName::from_static("x-request-id"),
 ];
 
-/// Removes the hop-by-hop fields and those that `Connection` names, except protected ones and `X-Forwarded-*`.
-pub fn strip(headers: &mut HeaderMap) {
-    if headers.contains_key(header::CONNECTION) {
-        strip_named(headers);
-    }
-    for name in &HOP_BY_HOP {
-        headers.remove(name);
-    }
-}
-
-fn strip_named(headers: &mut HeaderMap) {
-    for name in names_to_drop(headers) {
-        headers.remove(name);
-    }
-}
-
 /// The fields in `headers` that its `Connection` names, except protected ones and `X-Forwarded-*`.
 #[must_use]
 pub fn names_to_drop(headers: &HeaderMap) -> Vec<HeaderName> {
@@ -53,14 +37,26 @@ pub fn names_to_drop(headers: &HeaderMap) -> Vec<HeaderName> {
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
-        .map(str::trim)
-        // Options that name no field, on nearly every request.
-        .filter(|token| !token.eq_ignore_ascii_case("keep-alive") && !token.eq_ignore_ascii_case("close"))
-        .filter_map(|token| HeaderName::try_from(token).ok())
-        .filter(|name| {
-            !PROTECTED.contains(name) && !name.as_str().starts_with("x-forwarded-") && headers.contains_key(name)
-        })
+        .filter_map(droppable)
         .collect()
+}
+
+/// Removes the fields that one `Connection` value names, except protected ones and `X-Forwarded-*`.
+pub fn drop_named(headers: &mut HeaderMap, connection: &HeaderValue) {
+    for name in connection.to_str().unwrap_or_default().split(',').filter_map(droppable) {
+        headers.remove(name);
+    }
+}
+
+/// The field that an item of `Connection` names, where it may be dropped for it.
+fn droppable(token: &str) -> Option<HeaderName> {
+    let token = token.trim();
+    // Options that name no field, on nearly every message.
+    if token.eq_ignore_ascii_case("keep-alive") || token.eq_ignore_ascii_case("close") {
+        return None;
+    }
+    let name = HeaderName::try_from(token).ok()?;
+    (!PROTECTED.contains(&name) && !name.as_str().starts_with("x-forwarded-")).then_some(name)
 }
 
 /// Whether a comma-separated list field holds `token`, in any of its lines.
@@ -109,23 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn removes_hop_by_hop_and_named_fields() {
-        let mut map = headers(&[
-            ("connection", "keep-alive, X-Private"),
-            ("connection", "x-other"),
-            ("keep-alive", "timeout=5"),
-            ("te", "trailers"),
-            ("upgrade", "h2c"),
-            ("x-private", "1"),
-            ("x-other", "2"),
-            ("x-kept", "3"),
-        ]);
-        strip(&mut map);
-        assert_eq!(map, headers(&[("x-kept", "3")]));
-    }
-
-    #[test]
-    fn connection_cannot_remove_what_gives_the_request_its_meaning() {
+    fn connection_names_fields_to_drop_but_not_those_that_give_the_message_its_meaning() {
         let kept = [
             ("host", "a"),
             ("content-length", "1"),
@@ -135,11 +115,18 @@ mod tests {
             ("x-real-ip", "e"),
         ];
         let mut map = headers(&kept);
+        map.append("x-private", "1".parse().unwrap());
+        map.append("connection", "keep-alive, X-Private, absent".parse().unwrap());
         map.append(
             "connection",
             "host, content-length, authorization, cookie, x-forwarded-for, x-real-ip".parse().unwrap(),
         );
-        strip(&mut map);
+        assert_eq!(names_to_drop(&map), ["x-private", "absent"]);
+        let connection = map.get_all("connection").iter().cloned().collect::<Vec<_>>();
+        for value in &connection {
+            drop_named(&mut map, value);
+        }
+        map.remove("connection");
         assert_eq!(map, headers(&kept));
     }
 

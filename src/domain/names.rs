@@ -145,6 +145,7 @@ impl fmt::Display for HostName {
     }
 }
 
+/// One pass over the bytes: this is done for every request.
 fn check_name(text: &str) -> Result<(), NameError> {
     if text.is_empty() {
         return Err(NameError::Empty);
@@ -152,18 +153,25 @@ fn check_name(text: &str) -> Result<(), NameError> {
     if text.len() > 253 {
         return Err(NameError::TooLong);
     }
-    for label in text.split('.') {
-        if label.is_empty() || label.starts_with('-') || label.ends_with('-') {
-            return Err(NameError::Label);
+    let (mut length, mut last) = (0, b'.');
+    for (index, byte) in text.bytes().enumerate() {
+        match byte {
+            b'.' if length == 0 || last == b'-' => return Err(NameError::Label),
+            b'.' => length = 0,
+            b'-' if length == 0 => return Err(NameError::Label),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => length += 1,
+            _ => {
+                return Err(NameError::Character(
+                    text.get(index..).and_then(|rest| rest.chars().next()).unwrap_or_default(),
+                ));
+            }
         }
-        if label.len() > 63 {
+        if length > 63 {
             return Err(NameError::TooLong);
         }
-        if let Some(c) = label.chars().find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))) {
-            return Err(NameError::Character(c));
-        }
+        last = byte;
     }
-    Ok(())
+    if length == 0 || last == b'-' { Err(NameError::Label) } else { Ok(()) }
 }
 
 /// A name that a certificate covers: exact, or a wildcard for exactly one label.

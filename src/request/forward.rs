@@ -10,14 +10,13 @@ use super::outgoing::Outgoing;
 use super::respond::Answer;
 use super::scope::{Scope, Worker};
 use super::site::Site;
-use super::target_answer::clean;
 use super::upload::{OutgoingBody, Upload};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::names::ServiceName;
 use crate::runtime::{Deadline, now};
 use crate::telemetry::{AccessRecord, Counter};
 use crate::upstream::{Answering, Connection, ExchangeError, Group, Lease, Outbound};
-use http::{Response, response};
+use http::{Response, StatusCode, response};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -62,8 +61,10 @@ pub(super) fn pass_on(
     upload: Option<Arc<Upload>>,
     permit: Permit,
 ) -> Result<Answer, Fault> {
-    let Reply { mut head, answering, lease } = reply;
-    clean(&mut head, false)?;
+    let Reply { head, answering, lease } = reply;
+    if head.status == StatusCode::SWITCHING_PROTOCOLS {
+        return Err(Fault::new(FaultKind::BadAnswer, "the target switched protocols without being asked"));
+    }
     let silence = Silence::new(site.settings.timeouts.target_idle);
     let relay = Relay { answering, upload, worker: Arc::clone(&scope.worker), silence, _held: (lease, permit) };
     Ok(Answer(Response::from_parts(head, Source::Target(Box::new(relay)))))

@@ -20,12 +20,18 @@ pub(super) struct Checked {
     request: Request<ClientBody>,
     authority: HeaderValue,
     host: Range<usize>,
+    port: Option<u16>,
 }
 
 impl Checked {
     /// The host as the client wrote it, without port and final dot.
     pub(super) fn host(&self) -> &str {
         self.authority.to_str().ok().and_then(|text| text.get(self.host.clone())).unwrap_or_default()
+    }
+
+    /// The port the client named.
+    pub(super) fn port(&self) -> Option<u16> {
+        self.port
     }
 
     pub(super) fn headers(&self) -> &HeaderMap {
@@ -65,13 +71,13 @@ pub(super) fn check(mut request: Request<ClientBody>, limits: &Limits) -> Result
     if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
         return Err(Fault::new(FaultKind::MethodRefused, format!("the method is {}", request.method())));
     }
-    let (authority, host) = authority(request.uri(), request.headers(), request.version())?;
+    let (authority, host, port) = authority(request.uri(), request.headers(), request.version())?;
     check_target(&request, limits)?;
     let expectation = request.headers().get(header::EXPECT);
     if let Some(other) = expectation.filter(|value| !value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
         return Err(Fault::new(FaultKind::BadExpectation, format!("the expectation is {other:?}")));
     }
-    Ok(Checked { request, authority, host })
+    Ok(Checked { request, authority, host, port })
 }
 
 /// What HTTP/2 can express and the targets would misread.
@@ -103,7 +109,11 @@ fn check_http2(request: &Request<ClientBody>, limits: &Limits) -> Result<(), Fau
 }
 
 /// The one host that the head names, as it is sent on.
-fn authority(uri: &Uri, headers: &HeaderMap, version: Version) -> Result<(HeaderValue, Range<usize>), Fault> {
+fn authority(
+    uri: &Uri,
+    headers: &HeaderMap,
+    version: Version,
+) -> Result<(HeaderValue, Range<usize>, Option<u16>), Fault> {
     let mut fields = headers.get_all(header::HOST).iter();
     let field = fields.next();
     if fields.next().is_some() {
@@ -128,7 +138,8 @@ fn authority(uri: &Uri, headers: &HeaderMap, version: Version) -> Result<(Header
     let parsed = Authority::parse(text).map_err(|_| bad_host("an invalid host"))?;
     let start = usize::from(text.starts_with('['));
     let host = start..start + parsed.host.len();
-    Ok((named, host))
+    let port = parsed.port;
+    Ok((named, host, port))
 }
 
 fn check_target(request: &Request<ClientBody>, limits: &Limits) -> Result<(), Fault> {

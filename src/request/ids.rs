@@ -27,10 +27,18 @@ impl RequestIds {
     }
 
     fn make(&self) -> HeaderValue {
-        let text = format!("{:016x}{:08x}", self.prefix, self.next.fetch_add(1, Ordering::Relaxed));
+        let mut text = Vec::with_capacity(32);
+        // Without the formatting machinery: this is done for every request.
+        for number in [self.prefix, self.next.fetch_add(1, Ordering::Relaxed)] {
+            text.extend(number.to_be_bytes().into_iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]));
+        }
         // Hexadecimal digits are always a valid value.
         HeaderValue::from_maybe_shared(Bytes::from(text)).unwrap_or_else(|_| HeaderValue::from_static("-"))
     }
+}
+
+const fn digit(value: u8) -> u8 {
+    if value < 10 { b'0' + value } else { b'a' + value - 10 }
 }
 
 fn plain(id: &[u8]) -> bool {

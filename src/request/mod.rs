@@ -14,7 +14,6 @@ mod outgoing;
 mod respond;
 mod scope;
 mod site;
-mod target_answer;
 mod upgrade;
 mod upload;
 

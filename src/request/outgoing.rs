@@ -12,7 +12,7 @@ use crate::domain::forwarded::{
     OURS, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO, X_REQUEST_ID, shadows_ours,
 };
 use crate::domain::hop_by_hop::{lists, names_to_drop};
-use crate::domain::names::{Authority, ServiceName};
+use crate::domain::names::ServiceName;
 use crate::telemetry::AccessRecord;
 use crate::upstream::{Framing, Outbound};
 use http::header::{self, HeaderMap, HeaderName};
@@ -48,6 +48,7 @@ impl Outgoing {
 /// Rebuilds the head for the target.
 pub(super) fn prepare(admitted: Admitted, scope: &Scope, site: &Site, record: &AccessRecord) -> Outgoing {
     let Admitted { checked, service, permit, max_body } = admitted;
+    let named_port = checked.port();
     let (mut request, authority) = checked.into_parts();
     let upgrade = wants_websocket(&request).then(|| hyper::upgrade::on(&mut request));
     let (parts, body) = request.into_parts();
@@ -56,7 +57,7 @@ pub(super) fn prepare(admitted: Admitted, scope: &Scope, site: &Site, record: &A
     head.request_line(&parts);
     head.field(header::HOST.as_str(), authority.as_bytes());
     head.pass_on(&parts.headers, parts.version, parts.method == Method::OPTIONS);
-    head.describe_client(&parts.headers, scope, site, record, &authority);
+    head.describe_client(&parts.headers, scope, site, record, (&authority, named_port));
     if framing == Framing::Chunked {
         head.field(header::TRANSFER_ENCODING.as_str(), b"chunked");
     }
@@ -171,10 +172,10 @@ impl Head {
         scope: &Scope,
         site: &Site,
         record: &AccessRecord,
-        authority: &HeaderValue,
+        (authority, named_port): (&HeaderValue, Option<u16>),
     ) {
         let trusted = site.settings.trusted_proxies.contains(scope.facts.peer.ip());
-        let told = |name: &HeaderName| headers.get(name).filter(|_| trusted).map(HeaderValue::as_bytes);
+        let told = |name: &HeaderName| if trusted { headers.get(name).map(HeaderValue::as_bytes) } else { None };
         self.0.extend_from_slice(b"x-forwarded-for: ");
         if trusted {
             for line in headers.get_all(X_FORWARDED_FOR) {
@@ -190,18 +191,11 @@ impl Head {
         self.field("x-forwarded-proto", told(&X_FORWARDED_PROTO).unwrap_or(scope.facts.listener.as_str().as_bytes()));
         match told(&X_FORWARDED_PORT) {
             Some(port) => self.field("x-forwarded-port", port),
-            None => self.port(authority, scope.https_port),
+            // Writing into memory cannot fail.
+            None => drop(write!(self.0, "x-forwarded-port: {}\r\n", named_port.unwrap_or(scope.https_port))),
         }
         self.field("x-forwarded-host", told(&X_FORWARDED_HOST).unwrap_or(authority.as_bytes()));
         self.field("x-request-id", record.request_id.as_bytes());
-    }
-
-    /// The port the client named, else the one it came to.
-    fn port(&mut self, authority: &HeaderValue, https_port: u16) {
-        let named =
-            authority.to_str().ok().and_then(|text| Authority::parse(text).ok()).and_then(|authority| authority.port);
-        // Writing into memory cannot fail.
-        let _ = write!(self.0, "x-forwarded-port: {}\r\n", named.unwrap_or(https_port));
     }
 }
 

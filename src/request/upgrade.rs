@@ -10,7 +10,6 @@ use super::outgoing::Outgoing;
 use super::respond::Answer;
 use super::scope::Scope;
 use super::site::Site;
-use super::target_answer::clean;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::runtime::tunnel;
 use crate::telemetry::{AccessRecord, Counter, Gauge};
@@ -45,12 +44,10 @@ pub(super) async fn open(
         return Ok(answer);
     }
     let Reply { mut head, answering, lease } = reply;
-    let agreed =
-        head.headers.get(header::UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    let agreed = answering.websocket();
     let (Some(client), Some(target), true) = (upgrade, answering.into_stream(), agreed) else {
         return Err(Fault::new(FaultKind::BadAnswer, "the target switched to another protocol than was asked for"));
     };
-    clean(&mut head, true)?;
     head.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
     head.headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     let (give_record, take_record) = oneshot::channel::<Box<AccessRecord>>();

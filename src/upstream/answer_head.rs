@@ -1,13 +1,12 @@
 //! The head of a target's answer, read strictly.
 //!
-//! Owns: the grammar, the limits, and where the body ends. Leaves: which fields are passed on to `request`.
+//! Owns: the grammar, the limits, and where the body ends. Leaves: which fields are passed on to `answer_fields`.
 //!
 //! Source: RFC 9112 sections 4, 5 and 6.3.
 
-use crate::domain::hop_by_hop::lists;
+use super::answer_fields::{Fields, HeadError};
 use bytes::Bytes;
-use http::header::{self, HeaderMap, HeaderName};
-use http::{HeaderValue, StatusCode, response};
+use http::{StatusCode, response};
 use httparse::{ParserConfig, Status};
 use std::mem::MaybeUninit;
 
@@ -32,15 +31,8 @@ pub(super) struct AnswerHead {
     pub(super) end: BodyEnd,
     /// The connection may carry another request after this answer.
     pub(super) keeps_alive: bool,
-}
-
-/// Why a head cannot be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum HeadError {
-    /// More than `limits.answer_head`, or too many fields.
-    TooLarge,
-    /// What is wrong with it.
-    Malformed(&'static str),
+    /// The target names WebSocket as the protocol it switches to.
+    pub(super) websocket: bool,
 }
 
 /// Takes one complete head off the front of `read`; `None` when it is not complete. `to_head` is for answers to HEAD.
@@ -63,47 +55,33 @@ pub(super) fn take_head(read: &mut Bytes, to_head: bool, size_max: usize) -> Res
         .and_then(|code| StatusCode::from_u16(code).ok())
         .ok_or(HeadError::Malformed("an invalid status"))?;
     let http11 = answer.version == Some(1);
-    let headers = headers(answer.headers, read)?;
-    let end = body_end(&headers, status, to_head, http11)?;
-    let keeps_alive = http11 && end != BodyEnd::Close && !lists(&headers, &header::CONNECTION, "close");
+    let mut fields = Fields::with_capacity(answer.headers.len());
+    for field in answer.headers.iter() {
+        let value = if field.value.is_empty() { Bytes::new() } else { read.slice_ref(field.value) };
+        fields.add(field.name.as_bytes(), value)?;
+    }
+    fields.complete(status)?;
+    let end = body_end(&fields, status, to_head, http11)?;
+    let keeps_alive = http11 && end != BodyEnd::Close && !fields.close;
     let (mut parts, ()) = http::Response::new(()).into_parts();
-    (parts.status, parts.headers) = (status, headers);
+    (parts.status, parts.headers) = (status, fields.headers);
     let rest = read.slice(length..);
     *read = rest;
-    Ok(Some(AnswerHead { parts, end, keeps_alive }))
-}
-
-fn headers(fields: &[httparse::Header<'_>], read: &Bytes) -> Result<HeaderMap, HeadError> {
-    let mut headers = HeaderMap::with_capacity(fields.len());
-    for field in fields {
-        let name = HeaderName::from_bytes(field.name.as_bytes())
-            .map_err(|_| HeadError::Malformed("an invalid header name"))?;
-        let value = if field.value.is_empty() { Bytes::new() } else { read.slice_ref(field.value) };
-        let value =
-            HeaderValue::from_maybe_shared(value).map_err(|_| HeadError::Malformed("an invalid header value"))?;
-        headers.append(name, value);
-    }
-    Ok(headers)
+    Ok(Some(AnswerHead { parts, end, keeps_alive, websocket: fields.websocket }))
 }
 
 /// Source: RFC 9112 section 6.3.
-fn body_end(headers: &HeaderMap, status: StatusCode, to_head: bool, http11: bool) -> Result<BodyEnd, HeadError> {
-    let coded = headers.contains_key(header::TRANSFER_ENCODING);
-    if coded && !http11 {
+fn body_end(fields: &Fields, status: StatusCode, to_head: bool, http11: bool) -> Result<BodyEnd, HeadError> {
+    if fields.chunked && !http11 {
         return Err(HeadError::Malformed("Transfer-Encoding in HTTP/1.0"));
     }
     if to_head || status.is_informational() || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED {
         return Ok(BodyEnd::Length(0));
     }
-    if coded {
-        // That it is exactly one `chunked`, with no length beside it, is checked before anything is passed on.
+    if fields.chunked {
         return Ok(BodyEnd::Chunked);
     }
-    let Some(first) = headers.get(header::CONTENT_LENGTH) else { return Ok(BodyEnd::Close) };
-    // `2, 2` and repetitions are folded, or refused where they differ, before anything is passed on.
-    let text = first.to_str().ok().and_then(|text| text.split(',').next()).map(str::trim);
-    let number = text.filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()));
-    number.and_then(|text| text.parse().ok()).map(BodyEnd::Length).ok_or(HeadError::Malformed("an invalid length"))
+    Ok(fields.length.map_or(BodyEnd::Close, BodyEnd::Length))
 }
 
 #[cfg(test)]

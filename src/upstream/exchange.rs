@@ -7,7 +7,8 @@
 //! Leaves: heads to `request`, timeouts to whoever polls.
 
 use super::answer_bytes::{Decoder, Taken};
-use super::answer_head::{AnswerHead, HeadError, take_head};
+use super::answer_fields::HeadError;
+use super::answer_head::{AnswerHead, take_head};
 use super::outbound::Outbound;
 use bytes::{Bytes, BytesMut};
 use http::{StatusCode, response};
@@ -49,6 +50,7 @@ pub struct Answering<B> {
     outbound: Outbound<B>,
     decoder: Decoder,
     keeps_alive: bool,
+    websocket: bool,
     /// The connection, once it may be used again.
     free: Option<Connection>,
 }
@@ -135,9 +137,15 @@ impl Connection {
                 Err(NoHead::Body) => return Err(ExchangeError::Body),
             }
         };
-        let AnswerHead { parts, end, keeps_alive } = head;
-        let mut answering =
-            Answering { connection: Some(self), outbound, decoder: Decoder::new(end), keeps_alive, free: None };
+        let AnswerHead { parts, end, keeps_alive, websocket } = head;
+        let mut answering = Answering {
+            connection: Some(self),
+            outbound,
+            decoder: Decoder::new(end),
+            keeps_alive,
+            websocket,
+            free: None,
+        };
         if answering.decoder.ended() && parts.status != StatusCode::SWITCHING_PROTOCOLS {
             answering.finish();
         }
@@ -213,6 +221,12 @@ where
     /// The connection, where answer and request are both complete and it may carry another request.
     pub fn take_free(&mut self) -> Option<Connection> {
         self.free.take()
+    }
+
+    /// Whether the target named WebSocket as the protocol it switches to.
+    #[must_use]
+    pub fn websocket(&self) -> bool {
+        self.websocket
     }
 
     /// Whether the answer was taken to its end.

@@ -3,6 +3,7 @@
 //! Owns: groups and leases, idle connections, dialling, names, the exchange of one request and its answer. Leaves: when to try again to `request::forward`.
 
 mod answer_bytes;
+mod answer_fields;
 mod answer_head;
 mod connect;
 mod exchange;
