@@ -23,6 +23,7 @@ mod informational;
 mod limits;
 mod methods;
 mod no_replay;
+mod regressions;
 mod routing;
 mod support;
 mod timeouts;
