@@ -77,10 +77,12 @@ impl std::error::Error for AnswerError {}
 
 impl AnswerBody {
     pub(super) fn new(source: Source, record: Option<Box<AccessRecord>>, link: ClientLink) -> Self {
+        // Over HTTP/2 the library would send the text with an answer to HEAD too.
+        let head = record.as_ref().is_some_and(|record| record.method == http::Method::HEAD);
         let mut body = Self { source, ended: false, record, link };
         // Answers to HEAD, 204 and 304 end before they are asked for a frame.
         body.ended = match &mut body.source {
-            Source::Own(text) => text.is_empty(),
+            Source::Own(text) => head || text.is_empty(),
             Source::Target(relay) => relay.inner.is_end_stream() && relay.give_back(),
             Source::Tunnel(_) => true,
         };

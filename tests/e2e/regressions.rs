@@ -17,3 +17,18 @@ fn empty_lines_without_end_cost_little() {
     let took = begun.elapsed();
     assert!(took < Duration::from_secs(3), "{took:?}");
 }
+
+#[test]
+fn a_refused_head_request_on_http2_has_no_body() {
+    let origin = Origin::ok();
+    let proxy = Proxy::to(&origin);
+    let mut frames = FrameClient::connect(&proxy);
+    let fields = [(":method", "HEAD"), (":scheme", "https"), (":authority", COVERED), (":path", "/")];
+    frames.send(&Frame::headers(1, &fields, true));
+    assert_eq!(frames.outcome(1), Outcome::Status(404));
+    frames.send(&Frame::new(kind::PING, 0, 0, b"afterall"));
+    frames.wait("the pong", |frame| {
+        assert!(frame.kind != kind::DATA || frame.payload.is_empty(), "a body in an answer to HEAD");
+        frame.kind == kind::PING
+    });
+}
