@@ -16,19 +16,23 @@ pub(super) struct TargetStream {
     inner: TcpStream,
     /// The target takes no more bytes.
     refused: bool,
+    /// It said so by a reset, which the kernel tells only once: reading then ends as if it had closed in order.
+    reset: bool,
     /// The read side has ended, so that nothing is left to wait for.
     ended: bool,
 }
 
 impl TargetStream {
     pub(super) const fn new(inner: TcpStream) -> Self {
-        Self { inner, refused: false, ended: false }
+        Self { inner, refused: false, reset: false, ended: false }
     }
 
     fn written(&mut self, cx: &mut Context<'_>, result: Poll<Result<usize>>) -> Poll<Result<usize>> {
         match result {
             Poll::Ready(Err(error)) if is_refusal(&error) && !self.ended => {
                 self.refused = true;
+                // A broken pipe comes behind a close in order; everything it sent was received.
+                self.reset = error.kind() != ErrorKind::BrokenPipe;
                 // The reader must look once more: the answer, or the end, may have been there before the failure.
                 cx.waker().wake_by_ref();
                 Poll::Pending
@@ -47,7 +51,12 @@ impl AsyncRead for TargetStream {
         let before = buf.filled().len();
         let result = Pin::new(&mut self.inner).poll_read(cx, buf);
         match &result {
-            Poll::Ready(Ok(())) if buf.filled().len() == before && buf.remaining() > 0 => self.ended = true,
+            Poll::Ready(Ok(())) if buf.filled().len() == before && buf.remaining() > 0 => {
+                self.ended = true;
+                if self.reset {
+                    return Poll::Ready(Err(ErrorKind::ConnectionReset.into()));
+                }
+            }
             Poll::Ready(Err(_)) => self.ended = true,
             Poll::Ready(Ok(())) | Poll::Pending => {}
         }
