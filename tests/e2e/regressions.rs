@@ -54,3 +54,64 @@ fn a_reset_met_while_writing_does_not_end_an_answer_cleanly() {
     let got = client.any_answer("POST");
     assert!(got.end == End::Cut && got.body.len() < ANSWER, "{} bytes of {ANSWER}: {:?}", got.body.len(), got.end);
 }
+
+const WEBSOCKET: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+
+#[test]
+fn framing_is_still_checked_behind_an_upgrade_that_is_none() {
+    let origin = Origin::ok();
+    let down = Port::closed();
+    let proxy = Run::at([origin.addr(), down.addr(), origin.addr()]).conf("timeouts { hold: \"50ms\" }").start();
+    let twice = WEBSOCKET.replace("Upgrade: websocket", "Upgrade: h2c\r\nUpgrade: websocket");
+    let unread = WEBSOCKET.replace("Connection: Upgrade", "Connection: Upgrade, \u{e9}");
+    for (open, host, fields) in [
+        (Client::https as fn(&Proxy) -> Client, COVERED, WEBSOCKET),
+        (Client::https, "api.elsewhere.test", WEBSOCKET),
+        (Client::https, API, WEBSOCKET),
+        (Client::https, APP, &twice),
+        (Client::https, APP, &unread),
+        (Client::http, APP, WEBSOCKET),
+    ] {
+        let mut client = open(&proxy);
+        client.send(format!("GET /socket HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n"));
+        let _first = client.answer();
+        let both = "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+        let _closed = client.try_send(format!("POST /smuggled HTTP/1.1\r\nHost: {APP}\r\n{both}"));
+        let rest = String::from_utf8_lossy(&client.rest()).into_owned();
+        assert!(rest.is_empty() || rest.starts_with("HTTP/1.1 400"), "{host} {fields:?}: {rest}");
+    }
+    assert!(origin.requests().iter().all(|request| !request.head.line.contains("/smuggled")));
+}
+
+#[test]
+fn a_targets_half_close_in_a_tunnel_loses_nothing_of_the_client() {
+    let release = Gate::default();
+    let gate = release.clone();
+    let data = pattern(4 << 20);
+    let length = data.len();
+    let origin = Origin::script(move |visit| {
+        visit.head()?;
+        visit.write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nbye")?;
+        visit.finish_sending()?;
+        // Not read for a while, so that the client's bytes wait in the proxy.
+        gate.wait();
+        visit.bytes(length).map(drop)
+    });
+    let proxy = Proxy::to(&origin);
+    let mut client = Client::https(&proxy);
+    client.send(format!("GET /socket HTTP/1.1\r\nHost: {APP}\r\n{WEBSOCKET}\r\n"));
+    assert_eq!(client.any_answer("GET").status, 101);
+    assert_eq!(client.bytes(3), b"bye");
+    client.end();
+    let opener = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(700));
+        release.open();
+    });
+    client.send(&data);
+    client.finish_sending();
+    opener.join().unwrap();
+    origin.wait_ended(1);
+    let came = origin.bytes().remove(0);
+    assert!(came.ends_with(&data), "{} bytes came of {length}", came.len());
+}
