@@ -16,6 +16,8 @@ pub(super) struct Activity {
     begun: AtomicU64,
     /// A head has begun to arrive; the wire has its own deadline for it.
     partial: AtomicBool,
+    /// A body is still arriving, though its request may have been answered.
+    receiving: AtomicBool,
 }
 
 /// One running request; counts down when dropped.
@@ -30,6 +32,7 @@ impl Activity {
             idle_since: AtomicU64::new(0),
             begun: AtomicU64::new(0),
             partial: AtomicBool::new(false),
+            receiving: AtomicBool::new(false),
         })
     }
 
@@ -44,20 +47,41 @@ impl Activity {
         self.partial.store(partial, Ordering::Relaxed);
     }
 
+    /// Notes whether the client is in the middle of a body.
+    pub(super) fn set_receiving(&self, receiving: bool) {
+        self.receiving.store(receiving, Ordering::Relaxed);
+    }
+
     pub(super) fn idle(&self) -> bool {
         self.running.load(Ordering::Relaxed) == 0
     }
 
     /// When a connection without a request is to be closed: `first` after it was opened, while it never had one, or
-    /// `keep_alive` after the last one. `None` while one is running or arriving.
-    pub(super) fn expiry(&self, first: Duration, keep_alive: Duration) -> Option<Instant> {
+    /// `keep_alive` after the last one; `linger` after it while its body is still arriving. `None` while a request is
+    /// running, or the head of one is arriving.
+    pub(super) fn expiry(&self, first: Duration, keep_alive: Duration, linger: Duration) -> Option<Instant> {
         if !self.idle() || self.partial.load(Ordering::Relaxed) {
             return None;
         }
         Some(match self.begun.load(Ordering::Relaxed) {
             0 => self.opened + first,
-            _ => self.opened + Duration::from_millis(self.idle_since.load(Ordering::Relaxed)) + keep_alive,
+            _ if self.receiving.load(Ordering::Relaxed) => self.idle_since() + keep_alive.max(linger),
+            _ => self.idle_since() + keep_alive,
         })
+    }
+
+    /// Until when a connection that was asked to end is left alone: what is left of its last answer, at most `answer`
+    /// after that, or of the body before it, at most `linger`.
+    pub(super) fn end(&self, answer: Duration, linger: Duration) -> Instant {
+        match self.begun.load(Ordering::Relaxed) {
+            0 => self.opened,
+            _ if self.receiving.load(Ordering::Relaxed) => self.idle_since() + answer.max(linger),
+            _ => self.idle_since() + answer,
+        }
+    }
+
+    fn idle_since(&self) -> Instant {
+        self.opened + Duration::from_millis(self.idle_since.load(Ordering::Relaxed))
     }
 }
 

@@ -6,6 +6,11 @@ use super::wire::GOODBYE;
 use crate::runtime::now;
 use crate::telemetry::Counter;
 use std::pin::Pin;
+use std::time::Duration;
+
+/// How long a client may take to receive what is left of its last answer. The libraries keep up to some hundred
+/// kilobytes of it behind the end of its body.
+const LAST_BYTES: Duration = Duration::from_secs(30);
 
 /// A connection that can be asked to end after its running requests.
 pub(super) trait Polite: Future<Output = hyper::Result<()>> {
@@ -22,6 +27,8 @@ pub(super) async fn drive<C: Polite>(parts: &Connections, activity: &Activity, c
     let mut shutdown = parts.shutdown.clone();
     let mut draining = std::pin::pin!(shutdown.draining());
     let mut timer = std::pin::pin!(tokio::time::sleep(parts.timeouts.head.min(parts.timeouts.keep_alive)));
+    let linger = parts.timeouts.linger;
+    let last_bytes = LAST_BYTES.min(parts.timeouts.keep_alive);
     let mut finishing = false;
     loop {
         tokio::select! {
@@ -34,9 +41,10 @@ pub(super) async fn drive<C: Polite>(parts: &Connections, activity: &Activity, c
             }
             () = &mut timer => {
                 let at = now();
-                let next = match activity.expiry(parts.timeouts.head, parts.timeouts.keep_alive) {
+                let next = match activity.expiry(parts.timeouts.head, parts.timeouts.keep_alive, linger) {
                     // It was asked to end and has nothing to finish: the client does not answer the GOAWAY.
-                    Some(_) if finishing => return Ok(()),
+                    Some(_) if finishing && activity.end(last_bytes, linger) <= at => return Ok(()),
+                    Some(_) if finishing => at + GOODBYE,
                     Some(expiry) if expiry <= at => {
                         parts.metrics.add(Counter::KeepAliveTimeouts, 1);
                         finishing = true;

@@ -196,6 +196,7 @@ impl<I> Wire<I> {
             // Only one can be: nothing is followed behind it.
             let _ = self.report.upgrade.set(number);
         }
+        self.activity.set_receiving(!self.tracker.between());
     }
 
     fn stopped(&mut self, stop: Option<Stop>) {

@@ -115,3 +115,72 @@ fn a_targets_half_close_in_a_tunnel_loses_nothing_of_the_client() {
     let came = origin.bytes().remove(0);
     assert!(came.ends_with(&data), "{} bytes came of {length}", came.len());
 }
+
+#[test]
+fn an_upload_goes_on_behind_an_early_answer() {
+    let origin = Origin::script(|visit| {
+        let head = visit.head()?;
+        visit.write("HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\nok")?;
+        visit.request_after(head).map(drop)
+    });
+    let proxy = Run::to(&origin).conf("timeouts { keep_alive: \"300ms\", linger: \"60s\" }").start();
+    let mut client = Client::https(&proxy);
+    client.send(format!("POST /early HTTP/1.1\r\nHost: {FILES}\r\nContent-Length: 75000\r\n\r\n"));
+    assert_eq!(client.answer().text(), "ok");
+    for _ in 0..75 {
+        std::thread::sleep(Duration::from_millis(100));
+        client.send([b'x'; 1000]);
+    }
+    assert_eq!(origin.wait_requests(1)[0].body.len(), 75_000);
+}
+
+#[test]
+fn a_slow_reader_gets_the_rest_of_its_answer_while_the_proxy_drains() {
+    let origin = Origin::answering(ok(&"x".repeat(100_000)));
+    let proxy = Proxy::to(&origin);
+    let mut frames = FrameClient::connect(&proxy);
+    assert_eq!(frames.get(1), Outcome::Status(200));
+    let mut came = 0;
+    while came < 65_535 {
+        came += frames.wait("data", |frame| frame.kind == kind::DATA).payload.len();
+    }
+    proxy.terminate();
+    proxy.event("stopping");
+    std::thread::sleep(Duration::from_secs(7));
+    for stream in [0, 1] {
+        frames.send(&Frame::new(kind::WINDOW_UPDATE, 0, stream, &1_000_000_u32.to_be_bytes()));
+    }
+    while came < 100_000 {
+        came += frames.wait("data", |frame| frame.kind == kind::DATA).payload.len();
+    }
+}
+
+/// A target that answers `ok` a while after it was asked.
+fn slow(wait: Duration) -> Origin {
+    Origin::script(move |visit| {
+        loop {
+            visit.request()?;
+            // The wait under test is the client's: what it did meanwhile must have reached the proxy.
+            std::thread::sleep(wait);
+            visit.write(ok("late"))?;
+        }
+    })
+}
+
+#[test]
+fn half_a_head_and_the_end_behind_a_request_do_not_keep_the_connection() {
+    let origin = slow(Duration::from_millis(400));
+    let proxy = Run::to(&origin).conf("timeouts { head: \"300ms\", keep_alive: \"300ms\" }").start();
+    let mut client = Client::https(&proxy);
+    client.send(format!("{}GET /next HTTP/1.1\r\nHo", get(FILES, "/half-closed")));
+    client.finish_sending();
+    assert_eq!(client.answer().text(), "late");
+    let _any = client.rest();
+}
+
+#[test]
+fn without_a_hold_a_target_is_still_dialled() {
+    let origin = Origin::ok();
+    let proxy = Run::to(&origin).conf("timeouts { hold: \"0s\" }").start();
+    assert_eq!(Client::https(&proxy).get(API, "/").text(), "ok");
+}
