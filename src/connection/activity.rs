@@ -52,6 +52,11 @@ impl Activity {
         self.receiving.store(receiving, Ordering::Relaxed);
     }
 
+    /// Whether it ever had a request.
+    pub(super) fn used(&self) -> bool {
+        self.begun.load(Ordering::Relaxed) > 0
+    }
+
     pub(super) fn idle(&self) -> bool {
         self.running.load(Ordering::Relaxed) == 0
     }

@@ -184,3 +184,49 @@ fn without_a_hold_a_target_is_still_dialled() {
     let proxy = Run::to(&origin).conf("timeouts { hold: \"0s\" }").start();
     assert_eq!(Client::https(&proxy).get(API, "/").text(), "ok");
 }
+
+#[test]
+fn a_connection_made_before_the_stop_still_gets_its_first_answer() {
+    let origin = Origin::ok();
+    let mut proxy = Proxy::to(&origin);
+    let [mut client, mut used] = [Client::https(&proxy), Client::https(&proxy)];
+    assert_eq!(used.get(API, "/").status, 200);
+    proxy.terminate();
+    proxy.event("stopping");
+    // One that has had a request is closed at once; by then the new one has heard of the stop too.
+    used.end();
+    let answer = client.get(API, "/first");
+    assert_eq!((answer.status, answer.field("connection").as_str()), (200, "close"));
+    client.end();
+    assert_eq!(proxy.wait().code(), Some(0));
+}
+
+#[test]
+fn a_pipelined_half_head_waits_for_the_answers_before_it() {
+    let origin = slow(Duration::from_millis(700));
+    let proxy = Run::to(&origin).conf("timeouts { head: \"300ms\" }").start();
+    let mut client = Client::https(&proxy);
+    client.send(format!("{}{}GET /third HTTP/1.1\r\nHo", get(API, "/first"), get(API, "/second")));
+    assert_eq!(client.answer().text(), "late");
+    assert_eq!(client.answer().text(), "late");
+    client.answer().assert_fault(408, "client; head_timeout");
+    client.end();
+}
+
+#[test]
+fn both_ends_may_send_much_before_they_read() {
+    let data = pattern(24 << 20);
+    let expected = data.clone();
+    let origin = Origin::script(move |visit| {
+        let head = visit.head()?;
+        visit.write("HTTP/1.1 200 OK\r\nContent-Length: 2000000\r\n\r\n")?;
+        visit.write(pattern(2_000_000))?;
+        visit.request_after(head).map(drop)
+    });
+    let proxy = Proxy::to(&origin);
+    let mut client = Client::https(&proxy);
+    client.send(format!("POST /both HTTP/1.1\r\nHost: {FILES}\r\nContent-Length: {}\r\n\r\n", data.len()));
+    client.send(&data);
+    assert_eq!(client.answer().body.len(), 2_000_000);
+    assert!(origin.wait_requests(1)[0].body == expected);
+}
