@@ -20,6 +20,8 @@ pub(super) struct Activity {
     /// The client has closed its sending side; whoever reads waits for the running request.
     ending: AtomicBool,
     reader: Mutex<Option<Waker>>,
+    /// A body is still arriving, though its request may have been answered.
+    receiving: AtomicBool,
 }
 
 /// One running request; counts down when dropped.
@@ -36,6 +38,7 @@ impl Activity {
             partial: AtomicBool::new(false),
             ending: AtomicBool::new(false),
             reader: Mutex::new(None),
+            receiving: AtomicBool::new(false),
         })
     }
 
@@ -57,20 +60,46 @@ impl Activity {
         if self.idle() { Poll::Ready(()) } else { Poll::Pending }
     }
 
+    /// Notes whether the client is in the middle of a body.
+    pub(super) fn set_receiving(&self, receiving: bool) {
+        self.receiving.store(receiving, Ordering::Relaxed);
+    }
+
+    /// Whether it ever had a request.
+    pub(super) fn used(&self) -> bool {
+        self.begun.load(Ordering::Relaxed) > 0
+    }
+
     pub(super) fn idle(&self) -> bool {
         self.running.load(Ordering::Relaxed) == 0
     }
 
     /// When a connection without a request is to be closed: `first` after it was opened, while it never had one, or
-    /// `keep_alive` after the last one. `None` while one is running or arriving.
-    pub(super) fn expiry(&self, first: Duration, keep_alive: Duration) -> Option<Instant> {
+    /// `keep_alive` after the last one; `linger` after it while its body is still arriving. `None` while a request is
+    /// running, or the head of one is arriving.
+    pub(super) fn expiry(&self, first: Duration, keep_alive: Duration, linger: Duration) -> Option<Instant> {
         if !self.idle() || self.partial.load(Ordering::Relaxed) {
             return None;
         }
         Some(match self.begun.load(Ordering::Relaxed) {
             0 => self.opened + first,
-            _ => self.opened + Duration::from_millis(self.idle_since.load(Ordering::Relaxed)) + keep_alive,
+            _ if self.receiving.load(Ordering::Relaxed) => self.idle_since() + keep_alive.max(linger),
+            _ => self.idle_since() + keep_alive,
         })
+    }
+
+    /// Until when a connection that was asked to end is left alone: what is left of its last answer, at most `answer`
+    /// after that, or of the body before it, at most `linger`.
+    pub(super) fn end(&self, answer: Duration, linger: Duration) -> Instant {
+        match self.begun.load(Ordering::Relaxed) {
+            0 => self.opened,
+            _ if self.receiving.load(Ordering::Relaxed) => self.idle_since() + answer.max(linger),
+            _ => self.idle_since() + answer,
+        }
+    }
+
+    fn idle_since(&self) -> Instant {
+        self.opened + Duration::from_millis(self.idle_since.load(Ordering::Relaxed))
     }
 }
 

@@ -5,7 +5,14 @@ use super::activity::Activity;
 use super::wire::GOODBYE;
 use crate::runtime::now;
 use crate::telemetry::Counter;
+use std::future::poll_fn;
 use std::pin::Pin;
+use std::task::Poll;
+use std::time::Duration;
+
+/// How long a client may take to receive what is left of its last answer. The libraries keep up to some hundred
+/// kilobytes of it behind the end of its body.
+const LAST_BYTES: Duration = Duration::from_secs(30);
 
 /// A connection that can be asked to end after its running requests.
 pub(super) trait Polite: Future<Output = hyper::Result<()>> {
@@ -22,23 +29,33 @@ pub(super) async fn drive<C: Polite>(parts: &Connections, activity: &Activity, c
     let mut shutdown = parts.shutdown.clone();
     let mut draining = std::pin::pin!(shutdown.draining());
     let mut timer = std::pin::pin!(tokio::time::sleep(parts.timeouts.head.min(parts.timeouts.keep_alive)));
-    let mut finishing = false;
+    let linger = parts.timeouts.linger;
+    let last_bytes = LAST_BYTES.min(parts.timeouts.keep_alive);
+    let (mut stopping, mut finishing) = (false, false);
     loop {
         tokio::select! {
             biased;
             ended = connection.as_mut() => return ended,
-            _ = &mut draining, if !finishing => {
+            _ = &mut draining, if !stopping && !finishing => {
+                stopping = true;
+                timer.as_mut().reset((now() + GOODBYE).into());
+            }
+            // A new connection's first request is on its way: closed now, its client could not know what became of it.
+            () = used(activity), if stopping && !finishing => {
                 finishing = true;
                 connection.as_mut().finish();
                 timer.as_mut().reset((now() + GOODBYE).into());
             }
             () = &mut timer => {
                 let at = now();
-                let next = match activity.expiry(parts.timeouts.head, parts.timeouts.keep_alive) {
+                let next = match activity.expiry(parts.timeouts.head, parts.timeouts.keep_alive, linger) {
                     // It was asked to end and has nothing to finish: the client does not answer the GOAWAY.
-                    Some(_) if finishing => return Ok(()),
-                    Some(expiry) if expiry <= at => {
-                        parts.metrics.add(Counter::KeepAliveTimeouts, 1);
+                    Some(_) if finishing && activity.end(last_bytes, linger) <= at => return Ok(()),
+                    Some(_) if finishing => at + GOODBYE,
+                    Some(expiry) if expiry <= at || stopping => {
+                        if !stopping {
+                            parts.metrics.add(Counter::KeepAliveTimeouts, 1);
+                        }
                         finishing = true;
                         connection.as_mut().finish();
                         at + GOODBYE
@@ -52,4 +69,9 @@ pub(super) async fn drive<C: Polite>(parts: &Connections, activity: &Activity, c
             }
         }
     }
+}
+
+/// Ready once the connection has had a request. Looked at behind each step of the connection, so it needs no waker.
+async fn used(activity: &Activity) {
+    poll_fn(|_| if activity.used() { Poll::Ready(()) } else { Poll::Pending }).await;
 }

@@ -5,7 +5,8 @@ use super::activity::{Activity, Running};
 use super::stall::StreamWatch;
 use super::wire::WireReport;
 use crate::domain::facts::Refused;
-use http::{Request, Response};
+use http::header::{CONNECTION, HeaderValue};
+use http::{Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::service::Service;
@@ -28,6 +29,8 @@ pin_project! {
         #[pin]
         inner: F,
         running: Option<Running>,
+        // Where it asks for a WebSocket, which the wire takes for granted.
+        upgrade: Option<Arc<WireReport>>,
     }
 }
 
@@ -54,7 +57,8 @@ where
         if let Some(fault) = self.wire.as_ref().and_then(|wire| wire.refusal(number)) {
             request.extensions_mut().insert(Refused(fault.clone()));
         }
-        Call { inner: self.inner.call(request), running: Some(running) }
+        let upgrade = self.wire.as_ref().filter(|wire| wire.is_upgrade(number)).map(Arc::clone);
+        Call { inner: self.inner.call(request), running: Some(running), upgrade }
     }
 }
 
@@ -68,9 +72,15 @@ where
         let this = self.project();
         let answer = ready!(this.inner.poll(cx));
         let Some(running) = this.running.take() else { return Poll::Pending };
-        Poll::Ready(
-            answer.map(|answer| answer.map(|inner| TrackedBody { inner, running, watch: StreamWatch::current() })),
-        )
+        Poll::Ready(answer.map(|mut answer| {
+            match this.upgrade {
+                Some(wire) if answer.status() == StatusCode::SWITCHING_PROTOCOLS => wire.set_switched(),
+                // Nobody has looked at what follows, so it must not be taken for a request.
+                Some(_) => drop(answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"))),
+                None => {}
+            }
+            answer.map(|inner| TrackedBody { inner, running, watch: StreamWatch::current() })
+        }))
     }
 }
 

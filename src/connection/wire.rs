@@ -16,6 +16,7 @@ use crate::runtime::ClientLink;
 use crate::telemetry::{Counter, WorkerMetrics};
 use std::io::{Error, ErrorKind, IoSlice, Result};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -29,14 +30,32 @@ pub(super) const GOODBYE: Duration = Duration::from_secs(5);
 /// And at most this many bytes of it.
 const GOODBYE_BYTES: u64 = 1024 * 1024;
 
-/// What the wire tells the service: which request of the connection stands in for a refused head, and why.
+/// What the wire and the service tell each other about single requests of the connection.
 #[derive(Debug, Default)]
-pub(super) struct WireReport(OnceLock<(u64, Fault)>);
+pub(super) struct WireReport {
+    /// The request (from 0) that stands in for a refused head, and why that was refused.
+    refusal: OnceLock<(u64, Fault)>,
+    /// The request (from 0) behind which the wire is not followed any more.
+    upgrade: OnceLock<u64>,
+    /// That request was granted: what is behind it is no HTTP.
+    switched: AtomicBool,
+}
 
 impl WireReport {
     /// The refusal that request `number` (from 0) stands in for.
     pub(super) fn refusal(&self, number: u64) -> Option<&Fault> {
-        self.0.get().filter(|(at, _)| *at == number).map(|(_, fault)| fault)
+        self.refusal.get().filter(|(at, _)| *at == number).map(|(_, fault)| fault)
+    }
+
+    /// Whether the wire follows nothing behind request `number` (from 0): unless its answer is 101, the connection
+    /// must end with it.
+    pub(super) fn is_upgrade(&self, number: u64) -> bool {
+        self.upgrade.get() == Some(&number)
+    }
+
+    /// The connection is no HTTP from here on.
+    pub(super) fn set_switched(&self) {
+        self.switched.store(true, Ordering::Relaxed);
     }
 }
 
@@ -150,6 +169,7 @@ impl<I> Wire<I> {
         let fresh = buf.filled().get(before..).unwrap_or_default();
         if self.held.is_empty() {
             let cleared = self.tracker.clear(fresh, 0);
+            self.note();
             if cleared.stop.is_none() && cleared.count == fresh.len() {
                 return true;
             }
@@ -162,10 +182,20 @@ impl<I> Wire<I> {
             self.held.extend_from_slice(fresh);
             buf.set_filled(before);
             let cleared = self.tracker.clear(&self.held, searched);
+            self.note();
             self.cleared = cleared.count;
             self.stopped(cleared.stop);
             false
         }
+    }
+
+    /// Tells the others where the stream stands now.
+    fn note(&self) {
+        if let Some(number) = self.tracker.upgrade() {
+            // Only one can be: nothing is followed behind it.
+            let _ = self.report.upgrade.set(number);
+        }
+        self.activity.set_receiving(!self.tracker.between());
     }
 
     fn stopped(&mut self, stop: Option<Stop>) {
@@ -196,7 +226,7 @@ impl<I> Wire<I> {
         self.cleared = self.held.len();
         self.tracker.stop();
         // Only one head of a connection can be refused: nothing passes behind it.
-        let _ = self.report.0.set((self.tracker.heads(), refusal.fault));
+        let _ = self.report.refusal.set((self.tracker.heads(), refusal.fault));
     }
 
     /// Refuses the head in progress when it took too long; false while there is time.
@@ -325,7 +355,9 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<I> {
                 Poll::Ready(Ok(())) => me.linger.closed = true,
             }
         }
-        if me.tracker.between() && me.held.is_empty() {
+        // Behind a switch what still comes is for the target.
+        let switched = me.report.switched.load(Ordering::Relaxed);
+        if switched || (me.tracker.between() && me.held.is_empty()) {
             return Poll::Ready(Ok(()));
         }
         me.drop_the_rest(cx, late)

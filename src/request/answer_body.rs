@@ -5,7 +5,7 @@
 
 use super::admit::Permit;
 use super::scope::Worker;
-use super::upload::{CheckedTrailers, OutgoingBody, Upload};
+use super::upload::{CheckedTrailers, Upload};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::runtime::{ClientLink, now};
 use crate::telemetry::{AccessRecord, Counter};
@@ -46,7 +46,7 @@ pub(super) enum Source {
 /// A target's answer under way.
 #[derive(Debug)]
 pub(super) struct Relay {
-    pub(super) answering: Answering<OutgoingBody>,
+    pub(super) answering: Answering,
     pub(super) upload: Option<Arc<Upload>>,
     pub(super) worker: Arc<Worker>,
     pub(super) silence: Silence,
@@ -76,10 +76,12 @@ impl std::error::Error for AnswerError {}
 
 impl AnswerBody {
     pub(super) fn new(source: Source, record: Option<Box<AccessRecord>>, link: ClientLink) -> Self {
+        // Over HTTP/2 the library would send the text with an answer to HEAD too.
+        let head = record.as_ref().is_some_and(|record| record.method == http::Method::HEAD);
         let mut body = Self { source, ended: false, record, link, failure: None };
         // Answers to HEAD, 204 and 304 end before they are asked for a frame.
         body.ended = match &mut body.source {
-            Source::Own(text) => text.is_empty(),
+            Source::Own(text) => head || text.is_empty(),
             Source::Target(relay) => relay.ended(),
             Source::Tunnel(_) => true,
         };
@@ -168,6 +170,9 @@ type Step = (Poll<Option<Result<Frame<Bytes>, (FaultKind, String)>>>, bool);
 impl Relay {
     /// The next frame, and whether it was the last.
     fn poll(&mut self, cx: &mut Context<'_>) -> Step {
+        if let Some(fault) = self.upload.as_ref().and_then(|upload| upload.fault()) {
+            return (Poll::Ready(Some(Err((fault.kind, fault.detail.clone().into_owned())))), true);
+        }
         match self.answering.poll_frame(cx) {
             Poll::Pending => match self.silence.wait(cx) {
                 Poll::Pending => (Poll::Pending, false),
@@ -181,14 +186,7 @@ impl Relay {
                 self.silence.since = now();
                 (Poll::Ready(Some(Ok(frame.map_trailers_checked()))), self.ended())
             }
-            Poll::Ready(Some(Err(error))) => {
-                let own = self.upload.as_ref().and_then(|upload| upload.fault());
-                let (kind, detail) = match own {
-                    Some(fault) => (fault.kind, fault.detail.clone().into_owned()),
-                    None => (FaultKind::Truncated, error.to_string()),
-                };
-                (Poll::Ready(Some(Err((kind, detail)))), true)
-            }
+            Poll::Ready(Some(Err(error))) => (Poll::Ready(Some(Err((FaultKind::Truncated, error.to_string())))), true),
             Poll::Ready(None) => (Poll::Ready(None), self.ended()),
         }
     }

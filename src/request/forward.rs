@@ -15,7 +15,7 @@ use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::names::ServiceName;
 use crate::runtime::{Deadline, now};
 use crate::telemetry::{AccessRecord, Counter};
-use crate::upstream::{Answering, Connection, ExchangeError, Group, Lease, Outbound};
+use crate::upstream::{Answering, Connection, ExchangeError, Group, Lease, Outbound, Rest};
 use http::{Response, StatusCode, response};
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +27,9 @@ const BACK_OFF_MAX: Duration = Duration::from_millis(500);
 /// A head from a target, with what is needed for the rest of its answer.
 pub(super) struct Reply {
     pub(super) head: response::Parts,
-    pub(super) answering: Answering<OutgoingBody>,
+    pub(super) answering: Answering,
+    /// What is left of the request, whose answer came early.
+    pub(super) rest: Option<Rest<OutgoingBody>>,
     pub(super) lease: Lease,
 }
 
@@ -61,13 +63,24 @@ pub(super) fn pass_on(
     upload: Option<Arc<Upload>>,
     permit: Permit,
 ) -> Result<Answer, Fault> {
-    let Reply { head, answering, lease } = reply;
+    let Reply { head, answering, rest, lease } = reply;
+    if let Some(rest) = rest {
+        send_on(scope, rest, upload.clone(), site.settings.timeouts.target_idle);
+    }
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
         return Err(Fault::new(FaultKind::BadAnswer, "the target switched protocols without being asked"));
     }
     let silence = Silence::new(site.settings.timeouts.target_idle);
     let relay = Relay { answering, upload, worker: Arc::clone(&scope.worker), silence, _held: (lease, permit) };
     Ok(Answer(Response::from_parts(head, Source::Target(Box::new(relay)))))
+}
+
+/// Goes on sending a body behind its answer, in a task of its own, until nothing of it moved for `patience`.
+fn send_on(scope: &Scope, rest: Rest<OutgoingBody>, upload: Option<Arc<Upload>>, patience: Duration) {
+    scope.worker.tasks.spawn("rest of a body", async move {
+        // Cut off when it stands still: the target then sees an incomplete request, never a complete one.
+        head_in_time(rest.send(), upload.as_deref(), patience).await;
+    });
 }
 
 /// Sends a request over the first connection that takes it; returns the answer's head.
@@ -89,9 +102,9 @@ pub(super) async fn exchange(
         record.attempts += 1;
         let begun = now();
         match head_in_time(connection.exchange(outbound, to_head), upload, timeouts.first_byte).await {
-            Some(Ok((head, answering))) => {
+            Some(Ok((head, answering, rest))) => {
                 record.first_byte = Some(now().saturating_duration_since(begun));
-                return Ok(Reply { head, answering, lease });
+                return Ok(Reply { head, answering, rest, lease });
             }
             Some(Err(ExchangeError::Unsent(unsent))) => {
                 worker.metrics.add(Counter::Retries, 1);

@@ -43,7 +43,7 @@ pub(super) async fn open(
         answer.0.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         return Ok(answer);
     }
-    let Reply { mut head, answering, lease } = reply;
+    let Reply { mut head, answering, lease, .. } = reply;
     let agreed = answering.websocket();
     let (Some(client), Some(target), true) = (upgrade, answering.into_stream(), agreed) else {
         return Err(Fault::new(FaultKind::BadAnswer, "the target switched to another protocol than was asked for"));

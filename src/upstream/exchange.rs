@@ -1,7 +1,8 @@
 //! One request and its answer over one connection to a target.
 //!
 //! No task and no channel: the request's own task writes and reads, so a connection costs nothing besides its socket.
-//! Head and first bytes of the body go out in one write; the answer is read while the body is still being sent.
+//! Head and first bytes of the body go out in one write. An answer that begins before the body is sent parts the two:
+//! the rest of the body is then sent by a task of its own.
 //!
 //! Owns: the order of writing and reading, when a request is provably unsent, when a connection may be used again.
 //! Leaves: heads to `request`, timeouts to whoever polls.
@@ -17,9 +18,12 @@ use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio_util::io::poll_read_buf;
 
 /// Reads begin small, since most answers are, and grow while they fill: large ones cost a third less in large reads.
@@ -32,7 +36,7 @@ const INTERIM_MAX: u32 = 16;
 /// A connection to a target.
 #[derive(Debug)]
 pub struct Connection {
-    io: TcpStream,
+    io: Io,
     /// What was read and not taken yet.
     read: Bytes,
     /// Place in `READS`.
@@ -42,17 +46,54 @@ pub struct Connection {
     answer_head: usize,
 }
 
-/// The request and its answer under way.
+/// The socket, or its reading half while the rest of a body is written elsewhere.
 #[derive(Debug)]
-pub struct Answering<B> {
+enum Io {
+    Whole(TcpStream),
+    Reading(OwnedReadHalf),
+}
+
+/// An answer under way.
+#[derive(Debug)]
+pub struct Answering {
     /// `None` once the answer has ended or failed.
     connection: Option<Connection>,
-    outbound: Outbound<B>,
     decoder: Decoder,
+    /// The request is complete in the socket.
+    sent: bool,
+    /// The target reset the connection, which only whoever wrote was told.
+    reset: Arc<AtomicBool>,
     keeps_alive: bool,
     websocket: bool,
     /// The connection, once it may be used again.
     free: Option<Connection>,
+}
+
+/// The rest of a request whose answer has begun already. It must go on being sent, whatever becomes of the answer: the
+/// target may want it, and both ends may be waiting for the other to read.
+#[derive(Debug)]
+pub struct Rest<B> {
+    writer: OwnedWriteHalf,
+    outbound: Outbound<B>,
+    reset: Arc<AtomicBool>,
+}
+
+impl<B> Rest<B>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    /// Sends it to its end, or until nobody takes it.
+    ///
+    /// # Cancel safety
+    /// Dropping the future closes the connection's sending side: the target sees an incomplete request.
+    pub async fn send(mut self) {
+        if poll_fn(|cx| self.outbound.poll_write(cx, &mut self.writer)).await.is_err() {
+            return;
+        }
+        self.reset.store(self.outbound.reset(), Ordering::Relaxed);
+        // The socket stays open for the answer, and closes with it.
+        self.writer.forget();
+    }
 }
 
 /// Why there is no answer.
@@ -84,7 +125,7 @@ impl std::error::Error for AnswerCut {}
 
 impl Connection {
     pub(super) fn new(io: TcpStream, target: u64, answer_head: usize) -> Self {
-        Self { io, read: Bytes::new(), size: 0, target, reused: false, answer_head }
+        Self { io: Io::Whole(io), read: Bytes::new(), size: 0, target, reused: false, answer_head }
     }
 
     /// The number of its target.
@@ -95,7 +136,7 @@ impl Connection {
     /// Whether nothing came and nobody closed while it was idle. Asks the kernel only when the executor saw an event.
     pub(super) fn quiet(&self) -> bool {
         let mut byte = [0];
-        matches!(self.io.try_read(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+        matches!(&self.io, Io::Whole(io) if io.try_read(&mut byte).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock))
     }
 
     /// Sends one request and waits for the head of its answer. `to_head` is for HEAD, whose answers have no body.
@@ -111,7 +152,7 @@ impl Connection {
         mut self,
         mut outbound: Outbound<B>,
         to_head: bool,
-    ) -> Result<(response::Parts, Answering<B>), ExchangeError<B>>
+    ) -> Result<Exchanged<B>, ExchangeError<B>>
     where
         B: Body<Data = Bytes> + Unpin,
     {
@@ -138,10 +179,14 @@ impl Connection {
             }
         };
         let AnswerHead { parts, end, keeps_alive, websocket } = head;
+        let reset = Arc::new(AtomicBool::new(outbound.reset()));
+        let sent = outbound.sent();
+        let (connection, rest) = self.split(outbound, &reset);
         let mut answering = Answering {
-            connection: Some(self),
-            outbound,
+            connection: Some(connection),
             decoder: Decoder::new(end),
+            sent,
+            reset,
             keeps_alive,
             websocket,
             free: None,
@@ -149,7 +194,21 @@ impl Connection {
         if answering.decoder.ended() && parts.status != StatusCode::SWITCHING_PROTOCOLS {
             answering.finish();
         }
-        Ok((parts, answering))
+        Ok((parts, answering, rest))
+    }
+
+    /// Parts the writing of a body that goes on from the reading of its answer.
+    fn split<B>(self, outbound: Outbound<B>, reset: &Arc<AtomicBool>) -> (Self, Option<Rest<B>>)
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        match self.io {
+            Io::Whole(io) if outbound.sending() => {
+                let (reader, writer) = io.into_split();
+                (Self { io: Io::Reading(reader), ..self }, Some(Rest { writer, outbound, reset: Arc::clone(reset) }))
+            }
+            io => (Self { io, ..self }, None),
+        }
     }
 
     fn poll_head<B>(
@@ -161,7 +220,9 @@ impl Connection {
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        if let Poll::Ready(Err(_)) = outbound.poll_write(cx, &mut self.io) {
+        if let Io::Whole(io) = &mut self.io
+            && let Poll::Ready(Err(_)) = outbound.poll_write(cx, io)
+        {
             return Poll::Ready(Err(NoHead::Body));
         }
         loop {
@@ -181,7 +242,7 @@ impl Connection {
     /// Reads more behind what is there; 0 at the end.
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         // Whoever waits keeps no buffer: it is made once there is something to read.
-        ready!(self.io.poll_read_ready(cx))?;
+        ready!(self.io.poll_readable(cx))?;
         let room = READS.get(self.size).copied().unwrap_or(FIRST_READ);
         let mut buffer = match self.read.is_empty() {
             true => BytesMut::with_capacity(room),
@@ -190,7 +251,10 @@ impl Connection {
         };
         buffer.reserve(room);
         let before = buffer.len();
-        let result = poll_read_buf(Pin::new(&mut self.io), cx, &mut buffer);
+        let result = match &mut self.io {
+            Io::Whole(io) => poll_read_buf(Pin::new(io), cx, &mut buffer),
+            Io::Reading(io) => poll_read_buf(Pin::new(io), cx, &mut buffer),
+        };
         let filled = buffer.len() - before;
         if result.is_ready() {
             let last = READS.len() - 1;
@@ -207,6 +271,18 @@ impl Connection {
     }
 }
 
+impl Io {
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Whole(io) => io.poll_read_ready(cx),
+            Self::Reading(io) => io.as_ref().poll_read_ready(cx),
+        }
+    }
+}
+
+/// An answer's head, the answer under way, and what is left of its request.
+pub type Exchanged<B> = (response::Parts, Answering, Option<Rest<B>>);
+
 /// Why no head was read.
 enum NoHead {
     Closed(io::Error),
@@ -214,10 +290,7 @@ enum NoHead {
     Body,
 }
 
-impl<B> Answering<B>
-where
-    B: Body<Data = Bytes> + Unpin,
-{
+impl Answering {
     /// The connection, where answer and request are both complete and it may carry another request.
     pub fn take_free(&mut self) -> Option<Connection> {
         self.free.take()
@@ -244,10 +317,11 @@ where
     /// The raw stream, for a connection that switched protocols.
     #[must_use]
     pub fn into_stream(self) -> Option<TargetStream> {
-        self.connection.map(|connection| TargetStream { io: connection.io, read: connection.read })
+        let Connection { io: Io::Whole(io), read, .. } = self.connection? else { return None };
+        Some(TargetStream { io, read })
     }
 
-    /// The next frame of the answer's body; the request's body goes on being sent.
+    /// The next frame of the answer's body.
     ///
     /// # Errors
     /// `AnswerCut` when the target breaks off.
@@ -256,9 +330,6 @@ where
     /// Nothing is lost between two calls; dropping it closes the connection.
     pub fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, AnswerCut>>> {
         let Some(connection) = &mut self.connection else { return Poll::Ready(None) };
-        if let Poll::Ready(Err(_)) = self.outbound.poll_write(cx, &mut connection.io) {
-            return Poll::Ready(Some(Err(self.cut("the request's own body failed"))));
-        }
         loop {
             let taken = match self.decoder.take(&mut connection.read) {
                 Ok(taken) => taken,
@@ -273,6 +344,9 @@ where
                 }
                 Taken::More => match ready!(connection.poll_fill(cx)) {
                     Ok(0) => match self.decoder.close() {
+                        Ok(()) if self.reset.load(Ordering::Relaxed) => {
+                            return Poll::Ready(Some(Err(self.cut("the target reset the connection"))));
+                        }
                         Ok(()) => continue,
                         Err(what) => return Poll::Ready(Some(Err(self.cut(what)))),
                     },
@@ -294,10 +368,8 @@ where
 
     /// The answer is complete. The connection is free if the request is too, and nothing came behind the answer.
     fn finish(&mut self) {
-        self.free = self
-            .connection
-            .take()
-            .filter(|connection| self.keeps_alive && self.outbound.sent() && connection.read.is_empty());
+        self.free =
+            self.connection.take().filter(|connection| self.keeps_alive && self.sent && connection.read.is_empty());
         if let Some(connection) = &mut self.free {
             (connection.reused, connection.read, connection.size) = (true, Bytes::new(), 0);
         }

@@ -14,7 +14,7 @@ mod resolve;
 mod target;
 
 pub use connect::{ConnectError, Connector};
-pub use exchange::{AnswerCut, Answering, Connection, ExchangeError, TargetStream};
+pub use exchange::{AnswerCut, Answering, Connection, ExchangeError, Exchanged, Rest, TargetStream};
 pub use group::Group;
 pub use outbound::{Framing, Outbound};
 pub use pool::Pool;

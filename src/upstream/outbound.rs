@@ -45,6 +45,8 @@ enum State {
     Sent,
     /// The target takes no more; what it answers still counts.
     Refused,
+    /// The same, and it reset the connection: what it answered may be cut off.
+    Reset,
 }
 
 /// The request's own body failed; the request can never be completed.
@@ -81,6 +83,16 @@ where
         self.state == State::Sent
     }
 
+    /// Whether there is more to write, and somebody who takes it.
+    pub(super) fn sending(&self) -> bool {
+        self.state == State::Sending
+    }
+
+    /// Whether the target reset the connection while it was written to.
+    pub(super) fn reset(&self) -> bool {
+        self.state == State::Reset
+    }
+
     /// Writes what can be written now. Ready once nothing is left to write, or nothing is taken any more.
     pub(super) fn poll_write(
         &mut self,
@@ -94,7 +106,9 @@ where
             if self.lead_written < self.lead.len() || !self.data.is_empty() {
                 match ready!(self.poll_socket(cx, io)) {
                     Ok(count) if count > 0 => self.written(count),
-                    Ok(_) | Err(_) => self.refuse(),
+                    // The kernel tells of a reset once, to whoever comes first: the reader would see a clean end.
+                    Err(error) if error.kind() == io::ErrorKind::ConnectionReset => self.refuse(State::Reset),
+                    Ok(_) | Err(_) => self.refuse(State::Refused),
                 }
             } else {
                 ready!(self.poll_body(cx))?;
@@ -120,8 +134,8 @@ where
 
     /// A failed write only ends the writing: ClearML's file server answers an upload it refuses before it has read the
     /// body, and closes; the answer then waits to be read.
-    fn refuse(&mut self) {
-        self.state = State::Refused;
+    fn refuse(&mut self, state: State) {
+        self.state = state;
         self.body = None;
         self.data = Bytes::new();
     }

@@ -28,6 +28,7 @@ mod limits;
 mod local;
 mod methods;
 mod no_replay;
+mod regressions;
 mod routing;
 mod support;
 mod timeouts;

@@ -64,13 +64,13 @@ impl Refusal {
 pub(super) fn head_end(bytes: &[u8], from: usize) -> Option<usize> {
     let from = from.saturating_sub(3);
     let tail = bytes.get(from..)?;
+    // An empty line at the very start is no end: it stands before the request line.
+    let line = bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n'))?;
     memchr_iter(b'\n', tail)
         .map(|at| from + at)
         .find(|&at| {
             let before = bytes.get(..at).unwrap_or_default();
-            let before = before.strip_suffix(b"\r").unwrap_or(before);
-            // An empty line at the very start is no end: it stands before the request line.
-            before.ends_with(b"\n") && !before.iter().all(|byte| matches!(byte, b'\r' | b'\n'))
+            at > line && before.strip_suffix(b"\r").unwrap_or(before).ends_with(b"\n")
         })
         .map(|at| at + 1)
 }

@@ -66,6 +66,12 @@ impl Tracker {
         self.phase == Phase::Head
     }
 
+    /// The number (from 0) of the head that asked for a WebSocket; what is behind it is not followed.
+    #[must_use]
+    pub fn upgrade(&self) -> Option<u64> {
+        (self.phase == Phase::Opaque).then(|| self.heads.saturating_sub(1))
+    }
+
     /// Whether nothing may pass any more.
     #[must_use]
     pub fn stopped(&self) -> bool {

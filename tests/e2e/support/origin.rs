@@ -281,6 +281,12 @@ impl Visit {
         self.socket.write_all(bytes.as_ref())
     }
 
+    /// Sends what the other side takes before it takes nothing for `patience`; then an error.
+    pub(crate) fn write_within(&mut self, bytes: &[u8], patience: Duration) -> io::Result<()> {
+        self.socket.set_write_timeout(Some(patience))?;
+        self.socket.write_all(bytes)
+    }
+
     /// Ends our half of the connection.
     pub(crate) fn finish_sending(&self) -> io::Result<()> {
         self.socket.shutdown(Shutdown::Write)
