@@ -1,6 +1,6 @@
 //! Dialling a target: each of its addresses in turn.
 
-use super::exchange::Connection;
+use super::connection::Connection;
 use super::target::Target;
 use crate::runtime::{Deadline, send_at_once};
 use crate::telemetry::{Counter, WorkerMetrics};

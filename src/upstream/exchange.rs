@@ -7,67 +7,24 @@
 //! Owns: the order of writing and reading, when a request is provably unsent, when a connection may be used again.
 //! Leaves: heads to `request`, timeouts to whoever polls.
 
-use super::answer_bytes::{Decoder, Taken};
+use super::answer_bytes::Decoder;
 use super::answer_fields::HeadError;
 use super::answer_head::{AnswerHead, take_head};
+use super::answering::Answering;
+use super::connection::{Connection, Io};
 use super::outbound::Outbound;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{StatusCode, response};
-use http_body::{Body, Frame, SizeHint};
-use std::fmt;
+use http_body::Body;
 use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio_util::io::poll_read_buf;
-
-/// Reads begin small, since most answers are, and grow while they fill: large ones cost a third less in large reads.
-const READS: [usize; 3] = [FIRST_READ, 16 * 1024, 256 * 1024];
-const FIRST_READ: usize = 4 * 1024;
+use tokio::net::tcp::OwnedWriteHalf;
 
 /// Informational answers before the final one; a target that sends more is broken.
 const INTERIM_MAX: u32 = 16;
-
-/// A connection to a target.
-#[derive(Debug)]
-pub struct Connection {
-    io: Io,
-    /// What was read and not taken yet.
-    read: Bytes,
-    /// Place in `READS`.
-    size: usize,
-    target: u64,
-    reused: bool,
-    answer_head: usize,
-}
-
-/// The socket, or its reading half while the rest of a body is written elsewhere.
-#[derive(Debug)]
-enum Io {
-    Whole(TcpStream),
-    Reading(OwnedReadHalf),
-}
-
-/// An answer under way.
-#[derive(Debug)]
-pub struct Answering {
-    /// `None` once the answer has ended or failed.
-    connection: Option<Connection>,
-    decoder: Decoder,
-    /// The request is complete in the socket.
-    sent: bool,
-    /// The target reset the connection, which only whoever wrote was told.
-    reset: Arc<AtomicBool>,
-    keeps_alive: bool,
-    websocket: bool,
-    /// The connection, once it may be used again.
-    free: Option<Connection>,
-}
 
 /// The rest of a request whose answer has begun already. It must go on being sent, whatever becomes of the answer: the
 /// target may want it, and both ends may be waiting for the other to read.
@@ -111,34 +68,7 @@ pub enum ExchangeError<B> {
     Body,
 }
 
-/// Why an answer ended early.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AnswerCut(String);
-
-impl fmt::Display for AnswerCut {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for AnswerCut {}
-
 impl Connection {
-    pub(super) fn new(io: TcpStream, target: u64, answer_head: usize) -> Self {
-        Self { io: Io::Whole(io), read: Bytes::new(), size: 0, target, reused: false, answer_head }
-    }
-
-    /// The number of its target.
-    pub(super) const fn target(&self) -> u64 {
-        self.target
-    }
-
-    /// Whether nothing came and nobody closed while it was idle. Asks the kernel only when the executor saw an event.
-    pub(super) fn quiet(&self) -> bool {
-        let mut byte = [0];
-        matches!(&self.io, Io::Whole(io) if io.try_read(&mut byte).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock))
-    }
-
     /// Sends one request and waits for the head of its answer. `to_head` is for HEAD, whose answers have no body.
     ///
     /// # Errors
@@ -181,7 +111,8 @@ impl Connection {
         let AnswerHead { parts, end, keeps_alive, websocket } = head;
         let reset = Arc::new(AtomicBool::new(outbound.reset()));
         let sent = outbound.sent();
-        let (connection, rest) = self.split(outbound, &reset);
+        let (connection, writer) = if outbound.sending() { self.split() } else { (self, None) };
+        let rest = writer.map(|writer| Rest { writer, outbound, reset: Arc::clone(&reset) });
         let mut answering = Answering {
             connection: Some(connection),
             decoder: Decoder::new(end),
@@ -195,20 +126,6 @@ impl Connection {
             answering.finish();
         }
         Ok((parts, answering, rest))
-    }
-
-    /// Parts the writing of a body that goes on from the reading of its answer.
-    fn split<B>(self, outbound: Outbound<B>, reset: &Arc<AtomicBool>) -> (Self, Option<Rest<B>>)
-    where
-        B: Body<Data = Bytes> + Unpin,
-    {
-        match self.io {
-            Io::Whole(io) if outbound.sending() => {
-                let (reader, writer) = io.into_split();
-                (Self { io: Io::Reading(reader), ..self }, Some(Rest { writer, outbound, reset: Arc::clone(reset) }))
-            }
-            io => (Self { io, ..self }, None),
-        }
     }
 
     fn poll_head<B>(
@@ -238,46 +155,6 @@ impl Connection {
             }
         }
     }
-
-    /// Reads more behind what is there; 0 at the end.
-    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        // Whoever waits keeps no buffer: it is made once there is something to read.
-        ready!(self.io.poll_readable(cx))?;
-        let room = READS.get(self.size).copied().unwrap_or(FIRST_READ);
-        let mut buffer = match self.read.is_empty() {
-            true => BytesMut::with_capacity(room),
-            // Only the beginning of a head is read on; nobody else shares it yet.
-            false => BytesMut::from(std::mem::take(&mut self.read)),
-        };
-        buffer.reserve(room);
-        let before = buffer.len();
-        let result = match &mut self.io {
-            Io::Whole(io) => poll_read_buf(Pin::new(io), cx, &mut buffer),
-            Io::Reading(io) => poll_read_buf(Pin::new(io), cx, &mut buffer),
-        };
-        let filled = buffer.len() - before;
-        if result.is_ready() {
-            let last = READS.len() - 1;
-            self.size = if filled >= room {
-                (self.size + 1).min(last)
-            } else if filled < FIRST_READ {
-                0
-            } else {
-                self.size
-            };
-        }
-        self.read = buffer.freeze();
-        result
-    }
-}
-
-impl Io {
-    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Whole(io) => io.poll_read_ready(cx),
-            Self::Reading(io) => io.as_ref().poll_read_ready(cx),
-        }
-    }
 }
 
 /// An answer's head, the answer under way, and what is left of its request.
@@ -288,122 +165,4 @@ enum NoHead {
     Closed(io::Error),
     Head(HeadError),
     Body,
-}
-
-impl Answering {
-    /// The connection, where answer and request are both complete and it may carry another request.
-    pub fn take_free(&mut self) -> Option<Connection> {
-        self.free.take()
-    }
-
-    /// Whether the target named WebSocket as the protocol it switches to.
-    #[must_use]
-    pub fn websocket(&self) -> bool {
-        self.websocket
-    }
-
-    /// Whether the answer was taken to its end.
-    #[must_use]
-    pub fn ended(&self) -> bool {
-        self.connection.is_none()
-    }
-
-    /// How long the rest of the body is.
-    #[must_use]
-    pub fn size_hint(&self) -> SizeHint {
-        self.decoder.left().map_or_else(SizeHint::default, SizeHint::with_exact)
-    }
-
-    /// The raw stream, for a connection that switched protocols.
-    #[must_use]
-    pub fn into_stream(self) -> Option<TargetStream> {
-        let Connection { io: Io::Whole(io), read, .. } = self.connection? else { return None };
-        Some(TargetStream { io, read })
-    }
-
-    /// The next frame of the answer's body.
-    ///
-    /// # Errors
-    /// `AnswerCut` when the target breaks off.
-    ///
-    /// # Cancel safety
-    /// Nothing is lost between two calls; dropping it closes the connection.
-    pub fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, AnswerCut>>> {
-        let Some(connection) = &mut self.connection else { return Poll::Ready(None) };
-        loop {
-            let taken = match self.decoder.take(&mut connection.read) {
-                Ok(taken) => taken,
-                Err(what) => return Poll::Ready(Some(Err(self.cut(what)))),
-            };
-            let frame = match taken {
-                Taken::Data(data) => Frame::data(data),
-                Taken::Trailers(trailers) => Frame::trailers(trailers),
-                Taken::End => {
-                    self.finish();
-                    return Poll::Ready(None);
-                }
-                Taken::More => match ready!(connection.poll_fill(cx)) {
-                    Ok(0) => match self.decoder.close() {
-                        Ok(()) if self.reset.load(Ordering::Relaxed) => {
-                            return Poll::Ready(Some(Err(self.cut("the target reset the connection"))));
-                        }
-                        Ok(()) => continue,
-                        Err(what) => return Poll::Ready(Some(Err(self.cut(what)))),
-                    },
-                    Ok(_) => continue,
-                    Err(error) => return Poll::Ready(Some(Err(self.cut(&error.to_string())))),
-                },
-            };
-            if self.decoder.ended() {
-                self.finish();
-            }
-            return Poll::Ready(Some(Ok(frame)));
-        }
-    }
-
-    fn cut(&mut self, what: &str) -> AnswerCut {
-        self.connection = None;
-        AnswerCut(what.to_owned())
-    }
-
-    /// The answer is complete. The connection is free if the request is too, and nothing came behind the answer.
-    fn finish(&mut self) {
-        self.free =
-            self.connection.take().filter(|connection| self.keeps_alive && self.sent && connection.read.is_empty());
-        if let Some(connection) = &mut self.free {
-            (connection.reused, connection.read, connection.size) = (true, Bytes::new(), 0);
-        }
-    }
-}
-
-/// The stream behind a protocol switch: bytes that came with the answer's head are read first.
-#[derive(Debug)]
-pub struct TargetStream {
-    io: TcpStream,
-    read: Bytes,
-}
-
-impl AsyncRead for TargetStream {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.read.is_empty() {
-            return Pin::new(&mut self.io).poll_read(cx, buf);
-        }
-        let count = buf.remaining().min(self.read.len());
-        buf.put_slice(&self.read.split_to(count));
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for TargetStream {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
-    }
 }

@@ -5,7 +5,9 @@
 mod answer_bytes;
 mod answer_fields;
 mod answer_head;
+mod answering;
 mod connect;
+mod connection;
 mod exchange;
 mod group;
 mod outbound;
@@ -13,8 +15,10 @@ mod pool;
 mod resolve;
 mod target;
 
+pub use answering::{AnswerCut, Answering, TargetStream};
 pub use connect::{ConnectError, Connector};
-pub use exchange::{AnswerCut, Answering, Connection, ExchangeError, Exchanged, Rest, TargetStream};
+pub use connection::Connection;
+pub use exchange::{ExchangeError, Exchanged, Rest};
 pub use group::Group;
 pub use outbound::{Framing, Outbound};
 pub use pool::Pool;

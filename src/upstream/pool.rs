@@ -4,7 +4,7 @@
 //! Leaves: dialling to `connect`, choosing a target to `group`.
 //! Limits: `pool.idle_per_target`, `pool.idle_age`.
 
-use super::exchange::Connection;
+use super::connection::Connection;
 use crate::domain::settings::PoolSettings;
 use crate::runtime::now;
 use crate::telemetry::{Counter, WorkerMetrics};
