@@ -1,7 +1,8 @@
 # syntax=docker/dockerfile:1
-# Clearway as one static file in an empty image, not root.
+# Clearway as one static file in an empty image, not root. The compiler is that of rust-toolchain.toml, which is not
+# copied: it would make rustup fetch tools that the build does not need.
 
-FROM rust:1.95-slim-bookworm AS build
+FROM rust:1.95.0-slim-bookworm AS build
 WORKDIR /build
 COPY . .
 # Static against glibc: nothing but the binary has to be shipped and kept up to date. `--target` keeps the flag away
@@ -19,9 +20,10 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
 FROM scratch
 COPY --from=build /image /
 USER 65532:65532
-WORKDIR /opt/clearml/config
 
-# The local CA must survive the container: a new one would have to be trusted again.
+# Relative paths that are not found beside proxy.conf begin here, also that of the local CA (`certs`), which must
+# survive the container: a new one would have to be trusted again.
+WORKDIR /var/lib/clearway
 VOLUME /var/lib/clearway
 
 # Below 1024, so the container needs `--sysctl net.ipv4.ip_unprivileged_port_start=0` where the engine does not set

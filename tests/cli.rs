@@ -44,6 +44,18 @@ fn a_good_file_is_valid() {
 }
 
 #[test]
+fn the_files_of_this_repository_are_valid() {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("config");
+    let examples = std::fs::read_dir(root.join("examples")).unwrap().map(|entry| entry.unwrap().path());
+    let files = examples.chain([root.join("clearml/proxy.conf"), root.join("proxy.conf")]).collect::<Vec<_>>();
+    assert!(files.len() > 3, "{files:?}");
+    for file in files {
+        let (code, value) = check_json(&[], &["--config", &file.display().to_string()]);
+        assert_eq!((code, &value["problems"]), (0, &json!([])), "{}", file.display());
+    }
+}
+
+#[test]
 fn no_configuration_is_local() {
     let (code, stdout, _) = run(&["check"], &[("CLEARML_CONFIG_DIR", "/")]);
     assert_eq!(code, 0);

@@ -126,8 +126,8 @@ fn unresolved(domain: &HostName) -> Vec<String> {
     let names = names.iter().map(HostName::as_str).collect::<Vec<_>>().join(" ");
     vec![
         String::new(),
-        format!("Names below {domain} do not resolve on this machine. Browsers find them, other programs"),
-        String::from("(curl, Python) do not. Add this line to /etc/hosts:"),
+        format!("Names below {domain} do not resolve on this machine. Browsers and new versions of curl find"),
+        String::from("them, other programs (Python, the ClearML SDK) do not. Add this line to /etc/hosts:"),
         String::new(),
         format!("  127.0.0.1 {names}"),
     ]

@@ -56,10 +56,18 @@ test('plain http leads to https, with path and query', async () => {
   assert.equal(redirect?.status(), 308);
 });
 
-test('every request of the browser is in the access log', async () => {
-  const hosts = new Set(demo.requests.map((request) => request.host.split(':')[0]));
-  assert.ok(hosts.has(`app.${DOMAIN}`) && hosts.has(`api.${DOMAIN}`), [...hosts].join());
-  assert.ok(demo.requests.some((request) => request.listener === 'http' && request.status === 308));
+test('every answer that the browser got has its line in the access log', async () => {
+  const { answers } = await open(browser, `http://app.${DOMAIN}:${demo.ports.http}/?recorded`);
+  const lines = [];
+  for (const answer of answers) {
+    const id = (await answer.allHeaders())['x-request-id'];
+    const line = await demo.record(({ request_id }) => request_id === id);
+    assert.equal(line?.host, new URL(answer.url()).host, `${answer.url()} with the id ${id}`);
+    lines.push(line);
+  }
+  assert.ok(lines.some(({ listener, status }) => listener === 'http' && status === 308));
+  assert.ok(lines.some(({ service, listener }) => service === 'app' && listener === 'https'));
+  assert.ok(lines.some(({ service, target, client }) => service === 'api' && target && client === '127.0.0.1'));
 });
 
 test('a browser without the CA refuses the page', async () => {

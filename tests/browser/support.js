@@ -11,6 +11,8 @@ import { chromium } from 'playwright-core';
 
 const READY_MS = 30_000;
 const STOP_MS = 20_000;
+// Lines of the access log are handed on once a second.
+const RECORD_MS = 10_000;
 
 export function temporaryFolder() {
   return mkdtempSync(join(tmpdir(), 'clearway-browser-'));
@@ -33,10 +35,11 @@ export async function startDemo(folder) {
   });
   const exited = once(child, 'exit');
   const output = [];
-  const requests = [];
-  createInterface({ input: child.stdout }).on('line', (line) => {
+  const records = [];
+  const stdout = createInterface({ input: child.stdout });
+  stdout.on('line', (line) => {
     output.push(line);
-    if (line.startsWith('{')) requests.push(JSON.parse(line));
+    if (line.startsWith('{')) records.push(JSON.parse(line));
   });
 
   const ports = {};
@@ -56,7 +59,14 @@ export async function startDemo(folder) {
 
   return {
     ports,
-    requests,
+    /** The line of the access log that fits, as soon as it is there; `undefined` when it does not come. */
+    record: async (fits) => {
+      const late = timer(RECORD_MS).then(() => true);
+      for (;;) {
+        const found = records.find(fits);
+        if (found || (await Promise.race([once(stdout, 'line').then(() => false), late]))) return found;
+      }
+    },
     authority: () => certificateAuthority(authority),
     stop: async () => {
       child.kill('SIGTERM');
