@@ -108,6 +108,14 @@ pub(super) async fn exchange(
             }
             Some(Err(ExchangeError::Unsent(unsent))) => {
                 worker.metrics.add(Counter::Retries, 1);
+                if held_until.passed() {
+                    let detail = "every connection to the service ended before it took a byte";
+                    return Err(Fault::new(FaultKind::Unreachable, detail));
+                }
+                // Once is the usual end of an idle connection; more often is a target that accepts and closes.
+                if record.attempts > 1 {
+                    Deadline::after(BACK_OFF).wait().await;
+                }
                 outbound = *unsent;
             }
             Some(Err(error)) => return Err(broken(error, upload, worker)),

@@ -24,7 +24,6 @@ pub struct Connection {
     /// Place in `READS`.
     size: usize,
     target: u64,
-    pub(super) reused: bool,
     pub(super) answer_head: usize,
 }
 
@@ -37,7 +36,7 @@ pub(super) enum Io {
 
 impl Connection {
     pub(super) fn new(io: TcpStream, target: u64, answer_head: usize) -> Self {
-        Self { io: Io::Whole(io), read: Bytes::new(), size: 0, target, reused: false, answer_head }
+        Self { io: Io::Whole(io), read: Bytes::new(), size: 0, target, answer_head }
     }
 
     /// The number of its target.
@@ -64,7 +63,7 @@ impl Connection {
 
     /// The connection as it is kept for the next request.
     pub(super) fn rested(self) -> Self {
-        Self { reused: true, read: Bytes::new(), size: 0, ..self }
+        Self { read: Bytes::new(), size: 0, ..self }
     }
 
     /// Reads more behind what is there; 0 at the end.

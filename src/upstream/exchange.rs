@@ -99,8 +99,8 @@ impl Connection {
                     }
                 }
                 Ok(head) => break head,
-                Err(NoHead::Closed(_)) if self.reused && !outbound.begun() => {
-                    return Err(ExchangeError::Unsent(Box::new(outbound)));
+                Err(NoHead::Closed(_)) if !outbound.begun() => {
+                    return Err(ExchangeError::Unsent(Box::new(outbound.again())));
                 }
                 Err(NoHead::Closed(error)) => return Err(ExchangeError::Broken(error)),
                 Err(NoHead::Head(HeadError::TooLarge)) => return Err(ExchangeError::TooLarge),

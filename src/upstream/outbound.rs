@@ -43,6 +43,8 @@ enum State {
     Sending,
     /// All bytes are in the socket.
     Sent,
+    /// The socket failed before it took one byte.
+    Unsent,
     /// The target takes no more; what it answers still counts.
     Refused,
     /// The same, and it reset the connection: what it answered may be cut off.
@@ -78,6 +80,13 @@ where
         self.begun
     }
 
+    /// Makes a request of which no byte was sent ready for another connection.
+    pub(super) fn again(mut self) -> Self {
+        debug_assert!(!self.begun, "a request is sent once");
+        self.state = State::Sending;
+        self
+    }
+
     /// Whether it is complete in the socket.
     pub(super) fn sent(&self) -> bool {
         self.state == State::Sent
@@ -103,15 +112,21 @@ where
             if self.state != State::Sending {
                 return Poll::Ready(Ok(()));
             }
+            // Asked first, so that the beginning of the body goes out with the head.
+            let waiting = self.data.is_empty() && self.body.is_some() && self.poll_body(cx)?.is_pending();
             if self.lead_written < self.lead.len() || !self.data.is_empty() {
                 match ready!(self.poll_socket(cx, io)) {
                     Ok(count) if count > 0 => self.written(count),
+                    // Nothing was taken, so nothing is given up: it may be sent elsewhere.
+                    Ok(_) | Err(_) if !self.begun => self.state = State::Unsent,
                     // The kernel tells of a reset once, to whoever comes first: the reader would see a clean end.
                     Err(error) if error.kind() == io::ErrorKind::ConnectionReset => self.refuse(State::Reset),
                     Ok(_) | Err(_) => self.refuse(State::Refused),
                 }
-            } else {
-                ready!(self.poll_body(cx))?;
+            } else if waiting {
+                return Poll::Pending;
+            } else if self.body.is_none() {
+                self.state = State::Sent;
             }
         }
     }
@@ -141,16 +156,22 @@ where
     }
 
     /// Takes the next piece of the body.
-    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BodyFailed>> {
-        let Some(body) = &mut self.body else {
-            self.state = State::Sent;
-            return Poll::Ready(Ok(()));
-        };
-        let Some(frame) = ready!(Pin::new(body).poll_frame(cx)) else { return Poll::Ready(self.end(None)) };
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, BodyFailed> {
+        let Some(body) = &mut self.body else { return Ok(Poll::Ready(())) };
+        let Poll::Ready(frame) = Pin::new(body).poll_frame(cx) else { return Ok(Poll::Pending) };
+        let Some(frame) = frame else { return self.end(None).map(Poll::Ready) };
         match frame.map_err(|_| BodyFailed)?.into_data() {
-            Ok(data) if data.is_empty() => Poll::Ready(Ok(())),
-            Ok(data) => Poll::Ready(self.piece(data)),
-            Err(frame) => Poll::Ready(self.end(frame.into_trailers().ok())),
+            Ok(data) if data.is_empty() => Ok(Poll::Ready(())),
+            Ok(data) => self.piece(data).map(Poll::Ready),
+            Err(frame) => self.end(frame.into_trailers().ok()).map(Poll::Ready),
+        }
+    }
+
+    /// Room for what stands before the next piece; behind a head that is not written yet it goes out with that.
+    fn next_lead(&mut self) {
+        if self.lead_written == self.lead.len() {
+            self.lead.clear();
+            self.lead_written = 0;
         }
     }
 
@@ -161,8 +182,7 @@ where
             Framing::Length(length) if self.given > length => return Err(BodyFailed),
             Framing::Length(_) => {}
             Framing::Chunked => {
-                self.lead.clear();
-                self.lead_written = 0;
+                self.next_lead();
                 let before = if first { "" } else { "\r\n" };
                 // Writing into memory cannot fail.
                 write!(self.lead, "{before}{:x}\r\n", data.len()).map_err(|_| BodyFailed)?;
@@ -181,8 +201,7 @@ where
             // A body that is shorter than its length must never look complete.
             return Err(BodyFailed);
         }
-        self.lead.clear();
-        self.lead_written = 0;
+        self.next_lead();
         self.lead.extend_from_slice(if self.given == 0 { b"0\r\n" } else { b"\r\n0\r\n" });
         for (name, value) in trailers.iter().flatten_fields() {
             self.lead.extend_from_slice(name);
@@ -202,5 +221,140 @@ trait FlattenFields<'a> {
 impl<'a, I: Iterator<Item = &'a HeaderMap>> FlattenFields<'a> for I {
     fn flatten_fields(self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
         self.flatten().map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::{BodyExt, Full, StreamBody};
+    use std::collections::VecDeque;
+
+    /// A socket that takes `room` bytes a write, and then fails.
+    struct Socket {
+        room: VecDeque<usize>,
+        writes: Vec<Vec<u8>>,
+    }
+
+    impl AsyncWrite for Socket {
+        fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            let Some(room) = self.room.pop_front() else { return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())) };
+            let count = bytes.len().min(room);
+            self.writes.push(bytes[..count].to_vec());
+            Poll::Ready(Ok(count))
+        }
+
+        fn poll_write_vectored(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[IoSlice<'_>],
+        ) -> Poll<io::Result<usize>> {
+            let Some(room) = self.room.pop_front() else { return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())) };
+            let all = bytes.iter().flat_map(|slice| slice.iter().copied()).take(room).collect::<Vec<_>>();
+            self.writes.push(all.clone());
+            Poll::Ready(Ok(all.len()))
+        }
+
+        fn is_write_vectored(&self) -> bool {
+            true
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    fn socket(room: &[usize]) -> Socket {
+        Socket { room: room.iter().copied().collect(), writes: Vec::new() }
+    }
+
+    fn write<B: Body<Data = Bytes> + Unpin>(
+        outbound: &mut Outbound<B>,
+        socket: &mut Socket,
+    ) -> Poll<Result<(), BodyFailed>> {
+        outbound.poll_write(&mut Context::from_waker(std::task::Waker::noop()), socket)
+    }
+
+    fn text(socket: &Socket) -> String {
+        String::from_utf8(socket.writes.concat()).unwrap()
+    }
+
+    fn pieces(list: &[&'static str]) -> impl Body<Data = Bytes, Error = std::convert::Infallible> + Unpin + use<> {
+        let frames = list
+            .iter()
+            .map(|piece| Ok(http_body::Frame::data(Bytes::from_static(piece.as_bytes()))))
+            .collect::<Vec<_>>();
+        StreamBody::new(futures_of(frames))
+    }
+
+    fn futures_of<T: Unpin>(items: Vec<T>) -> impl futures_core::Stream<Item = T> + Unpin {
+        struct Items<T>(std::vec::IntoIter<T>);
+        impl<T: Unpin> futures_core::Stream for Items<T> {
+            type Item = T;
+            fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<T>> {
+                Poll::Ready(self.0.next())
+            }
+        }
+        Items(items.into_iter())
+    }
+
+    #[test]
+    fn head_and_body_go_out_in_one_write_and_whole_however_little_is_taken() {
+        let mut once =
+            Outbound::new(b"HEAD\r\n\r\n".to_vec(), Full::new(Bytes::from_static(b"hello")), Framing::Length(5));
+        let mut taken = socket(&[1_000]);
+        assert!(matches!(write(&mut once, &mut taken), Poll::Ready(Ok(()))) && once.sent());
+        assert_eq!((taken.writes.len(), text(&taken).as_str()), (1, "HEAD\r\n\r\nhello"));
+        let mut chunked = Outbound::new(b"H\r\n\r\n".to_vec(), pieces(&["ab", "", "cde"]), Framing::Chunked);
+        let mut slow = socket(&[1; 100]);
+        assert!(matches!(write(&mut chunked, &mut slow), Poll::Ready(Ok(()))) && chunked.sent());
+        assert_eq!(text(&slow), "H\r\n\r\n2\r\nab\r\n3\r\ncde\r\n0\r\n\r\n");
+    }
+
+    #[test]
+    fn trailers_end_a_chunked_body() {
+        let body =
+            Full::new(Bytes::from_static(b"x")).with_trailers(std::future::ready(Some(Ok(HeaderMap::from_iter([(
+                http::header::HeaderName::from_static("x-sum"),
+                http::HeaderValue::from_static("1"),
+            )])))));
+        let mut outbound = Outbound::new(b"H".to_vec(), Box::pin(body), Framing::Chunked);
+        let mut taken = socket(&[1_000; 9]);
+        assert!(matches!(write(&mut outbound, &mut taken), Poll::Ready(Ok(()))));
+        assert_eq!(text(&taken), "H1\r\nx\r\n0\r\nx-sum: 1\r\n\r\n");
+    }
+
+    #[test]
+    fn a_request_that_no_socket_took_is_whole_for_the_next() {
+        for framing in [Framing::Length(5), Framing::Chunked] {
+            let mut outbound = Outbound::new(b"HEAD\r\n\r\n".to_vec(), pieces(&["he", "llo"]), framing);
+            let mut dead = socket(&[]);
+            assert!(matches!(write(&mut outbound, &mut dead), Poll::Ready(Ok(()))));
+            assert!(!outbound.begun() && !outbound.sent() && !outbound.sending());
+            let mut again = outbound.again();
+            let mut taken = socket(&[1_000; 9]);
+            assert!(matches!(write(&mut again, &mut taken), Poll::Ready(Ok(()))) && again.sent());
+            let sent = text(&taken);
+            assert!(sent.starts_with("HEAD\r\n\r\n") && sent.contains("he") && sent.contains("llo"), "{sent}");
+        }
+    }
+
+    #[test]
+    fn a_body_that_does_not_fit_its_length_is_never_completed() {
+        for (length, list) in [(5, &["abc"][..]), (2, &["abc"])] {
+            let mut outbound = Outbound::new(b"H".to_vec(), pieces(list), Framing::Length(length));
+            assert!(matches!(write(&mut outbound, &mut socket(&[1_000; 9])), Poll::Ready(Err(BodyFailed))), "{length}");
+        }
+    }
+
+    #[test]
+    fn a_failed_write_after_the_first_only_ends_the_writing() {
+        let mut outbound = Outbound::new(b"HEAD".to_vec(), Full::new(Bytes::from_static(b"hello")), Framing::Length(5));
+        assert!(matches!(write(&mut outbound, &mut socket(&[6])), Poll::Ready(Ok(()))));
+        assert!(outbound.begun() && !outbound.sent() && !outbound.sending() && !outbound.reset());
     }
 }
