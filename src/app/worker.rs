@@ -51,6 +51,7 @@ impl WorkerMain {
         self.drain(deadline).await;
         let cut = worker.running();
         metrics.add(Counter::RequestsCut, cut as u64);
+        metrics.add(Counter::TasksPanicked, self.tasks.count().panicked as u64);
         self.cut.fetch_add(cut, Ordering::Relaxed);
         drop(self.alive);
     }

@@ -94,8 +94,10 @@ fault_kinds! {
     TargetTooLong => Client, 414, "target_too_long", "The URL is too long.";
     /// An `Expect` other than `100-continue`.
     BadExpectation => Client, 417, "bad_expectation", "The expectation of the request cannot be met.";
-    /// Too many fields, or too many bytes of them.
+    /// Too many bytes of header.
     HeadTooLarge => Client, 431, "head_too_large", "The request header is too large.";
+    /// Too many header fields.
+    TooManyHeaders => Client, 431, "too_many_headers", "The request has too many header fields.";
     /// HTTP/1.x is the only version on this connection.
     BadVersion => Client, 505, "bad_version", "This HTTP version is not supported.";
     /// The client left before it had its answer.

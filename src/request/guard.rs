@@ -85,7 +85,7 @@ fn check_http2(request: &Request<ClientBody>, limits: &Limits) -> Result<(), Fau
     let headers = request.headers();
     if headers.len() > limits.headers.get() {
         let detail = format!("{} header fields, cookie crumbs counted each; at most {}", headers.len(), limits.headers);
-        return Err(Fault::new(FaultKind::HeadTooLarge, detail));
+        return Err(Fault::new(FaultKind::TooManyHeaders, detail));
     }
     if headers.get_all(header::CONTENT_LENGTH).iter().nth(1).is_some() {
         return Err(Fault::new(FaultKind::BadLength, "Content-Length more than once"));

@@ -147,5 +147,6 @@ const fn closes(kind: FaultKind) -> bool {
             | FaultKind::BodyTooLarge
             | FaultKind::TargetTooLong
             | FaultKind::HeadTooLarge
+            | FaultKind::TooManyHeaders
     )
 }

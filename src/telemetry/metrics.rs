@@ -58,7 +58,6 @@ rows! {
         HeadTooLarge = "clearway_limit_head_total", "Request heads over limits.head.";
         TooManyHeaders = "clearway_limit_headers_total", "Request heads over limits.headers.";
         TargetTooLong = "clearway_limit_target_total", "Request targets over limits.target.";
-        StreamsFull = "clearway_limit_streams_total", "HTTP/2 streams over limits.streams.";
         RequestsFull = "clearway_limit_requests_total", "Requests refused by limits.requests.";
         TunnelsFull = "clearway_limit_tunnels_total", "Tunnels refused by limits.tunnels.";
         AnswerHeadTooLarge = "clearway_limit_answer_head_total", "Answer heads over limits.answer_head.";

@@ -70,7 +70,10 @@ impl Connector {
         let mut last = ConnectError::Deadline;
         for addr in addresses.map_err(ConnectError::Resolve)?.iter() {
             let attempt = deadline.or_after(self.attempt).bound(TcpStream::connect(addr)).await;
-            let timed_out = || Err(io::Error::from(io::ErrorKind::TimedOut));
+            let timed_out = || {
+                self.metrics.add(Counter::ConnectTimeouts, 1);
+                Err(io::Error::from(io::ErrorKind::TimedOut))
+            };
             match attempt.unwrap_or_else(timed_out).and_then(|stream| send_at_once(&stream).map(|()| stream)) {
                 Ok(stream) => return Ok(stream),
                 Err(error) => last = ConnectError::Dial(*addr, error),

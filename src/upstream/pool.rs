@@ -7,7 +7,7 @@
 use super::connection::Connection;
 use crate::domain::settings::PoolSettings;
 use crate::runtime::now;
-use crate::telemetry::{Counter, WorkerMetrics};
+use crate::telemetry::{Counter, Gauge, GaugeGuard, WorkerMetrics};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -25,9 +25,16 @@ pub struct Pool {
 }
 
 #[derive(Debug)]
+struct Idle {
+    connection: Connection,
+    since: Instant,
+    _counted: GaugeGuard,
+}
+
+#[derive(Debug)]
 struct Shelf {
     target: u64,
-    idle: Vec<(Connection, Instant)>,
+    idle: Vec<Idle>,
 }
 
 impl Pool {
@@ -43,7 +50,7 @@ impl Pool {
         let mut shelves = self.shelves();
         for shelf in shelves.iter_mut() {
             let before = shelf.idle.len();
-            shelf.idle.retain(|(connection, since)| oldest.is_none_or(|oldest| *since > oldest) && connection.quiet());
+            shelf.idle.retain(|idle| oldest.is_none_or(|oldest| idle.since > oldest) && idle.connection.quiet());
             self.metrics.add(Counter::PoolEvictions, (before - shelf.idle.len()) as u64);
         }
         shelves.retain(|shelf| !shelf.idle.is_empty());
@@ -59,7 +66,7 @@ impl Pool {
         self.shelves.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn pop(&self, target: u64) -> Option<(Connection, Instant)> {
+    fn pop(&self, target: u64) -> Option<Idle> {
         self.shelves().iter_mut().find(|shelf| shelf.target == target)?.idle.pop()
     }
 
@@ -69,21 +76,22 @@ impl Pool {
             return;
         }
         let target = connection.target();
+        let idle = Idle { connection, since: now(), _counted: self.metrics.gauge(Gauge::PooledConnections) };
         let mut shelves = self.shelves();
         match shelves.iter_mut().find(|shelf| shelf.target == target) {
             Some(shelf) if shelf.idle.len() >= self.settings.idle_per_target => {
                 self.metrics.add(Counter::PoolEvictions, 1)
             }
-            Some(shelf) => shelf.idle.push((connection, now())),
+            Some(shelf) => shelf.idle.push(idle),
             None if self.settings.idle_per_target == 0 => {}
-            None => shelves.push(Shelf { target, idle: vec![(connection, now())] }),
+            None => shelves.push(Shelf { target, idle: vec![idle] }),
         }
     }
 
     /// The connection to target `target` that was used last, if one is open and young enough.
     pub fn take(&self, target: u64) -> Option<Connection> {
         loop {
-            let (connection, since) = self.pop(target)?;
+            let Idle { connection, since, .. } = self.pop(target)?;
             if now().saturating_duration_since(since) < self.settings.idle_age && connection.quiet() {
                 self.metrics.add(Counter::PoolReuses, 1);
                 return Some(connection);

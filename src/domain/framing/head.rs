@@ -149,7 +149,7 @@ fn examine<'a>(bytes: &'a [u8], limits: &HeadLimits, seen: &mut Seen<'a>) -> Res
         rest = after;
         fields.count += 1;
         if fields.count > limits.headers {
-            return Err(Fault::new(FaultKind::HeadTooLarge, format!("more than {} header fields", limits.headers)));
+            return Err(Fault::new(FaultKind::TooManyHeaders, format!("more than {} header fields", limits.headers)));
         }
         field(text, &mut fields, seen)?;
     }

@@ -134,6 +134,16 @@ impl AccessRecord {
     }
 }
 
+/// The limits that a refused head is over; the others count where they bite.
+const fn limit_of(kind: FaultKind) -> Option<Counter> {
+    match kind {
+        FaultKind::HeadTooLarge => Some(Counter::HeadTooLarge),
+        FaultKind::TooManyHeaders => Some(Counter::TooManyHeaders),
+        FaultKind::TargetTooLong => Some(Counter::TargetTooLong),
+        _ => None,
+    }
+}
+
 impl Drop for AccessRecord {
     fn drop(&mut self) {
         let inner = &self.log.0;
@@ -142,6 +152,9 @@ impl Drop for AccessRecord {
         inner.metrics.add(Counter::BytesOut, self.bytes_out);
         if let Some(kind) = self.final_fault() {
             inner.metrics.fault(kind);
+            if let Some(limit) = limit_of(kind) {
+                inner.metrics.add(limit, 1);
+            }
         }
         if inner.lines.is_some() {
             self.log.write(self, (inner.clock)().saturating_duration_since(self.begun));
