@@ -1,0 +1,141 @@
+//! `Settings`: the checked description of a whole proxy, as plain data.
+//!
+//! Owns: what can be set, with its unit, and the defaults. Leaves: the file format and its messages to `config`.
+//! Never the file's form, never a running part.
+
+mod limits;
+mod logs;
+mod timeouts;
+
+pub use limits::Limits;
+pub use logs::{AccessFormat, AccessLogSettings, LogFile, LogFormat, LogSettings};
+pub use timeouts::Timeouts;
+
+use super::addr::{ListenAddr, TargetAddr, TrustedNetworks};
+use super::names::{HostName, PerService};
+use super::units::ByteSize;
+use std::net::{Ipv6Addr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Everything that can be set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Whose `app.`, `api.` and `files.` names are served.
+    pub domains: Domains,
+    /// Worker threads, each with its own listening sockets and target connections.
+    pub workers: NonZeroUsize,
+    /// The TLS listener.
+    pub https: ListenerSettings,
+    /// The plain listener that leads to the TLS one.
+    pub http: ListenerSettings,
+    /// Certificates from files. Empty: leaves of the local CA are used.
+    pub certificates: Vec<CertificateFiles>,
+    /// The folder of the local CA and its leaves.
+    pub certificate_folder: PathBuf,
+    /// The three services.
+    pub services: PerService<ServiceSettings>,
+    /// Networks whose forwarded headers are believed.
+    pub trusted_proxies: TrustedNetworks,
+    /// Sizes and counts.
+    pub limits: Limits,
+    /// Waits.
+    pub timeouts: Timeouts,
+    /// Idle connections to targets.
+    pub pool: PoolSettings,
+    /// One line per request.
+    pub access_log: AccessLogSettings,
+    /// Events.
+    pub log: LogSettings,
+}
+
+/// Whose names are served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Domains {
+    /// `app.`, `api.` and `files.` below any domain.
+    Any,
+    /// Below these only; never empty.
+    Listed(Vec<HostName>),
+}
+
+/// One listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenerSettings {
+    /// Whether it listens at all.
+    pub enabled: bool,
+    /// Where; port 0 takes a free one.
+    pub bind: Vec<ListenAddr>,
+    /// The port clients see, where something in front of us maps it. For https it is named in redirects and messages.
+    pub public_port: Option<u16>,
+}
+
+/// A certificate and its key, both PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// The leaf first, then its intermediates.
+    pub chain: PathBuf,
+    /// PKCS#8, PKCS#1 or SEC1.
+    pub key: PathBuf,
+}
+
+/// One service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceSettings {
+    /// At least one.
+    pub targets: Vec<TargetAddr>,
+    /// The largest request body; `None` for no limit.
+    pub max_body: Option<ByteSize>,
+}
+
+/// Idle connections to targets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoolSettings {
+    /// Kept for each target, by each worker.
+    pub idle_per_target: usize,
+    /// Closed after this long. Must stay below the target's own keep-alive (nginx: 75 s).
+    pub idle_age: Duration,
+}
+
+impl Settings {
+    /// What runs with no configuration at all: `clearml.localhost`, on loopback only, ports 8443 and 8880.
+    #[must_use]
+    pub fn local(workers: NonZeroUsize) -> Self {
+        let loopback = |port| vec![ListenAddr::new(SocketAddr::from(([127, 0, 0, 1], port)))];
+        Self {
+            domains: HostName::parse("clearml.localhost").map_or(Domains::Any, |name| Domains::Listed(vec![name])),
+            https: ListenerSettings { enabled: true, bind: loopback(8443), public_port: None },
+            http: ListenerSettings { enabled: true, bind: loopback(8880), public_port: None },
+            ..Self::public(Domains::Any, workers)
+        }
+    }
+
+    /// A public set-up for `domains`: every address, ports 443 and 80.
+    #[must_use]
+    pub fn public(domains: Domains, workers: NonZeroUsize) -> Self {
+        let any = |port| vec![ListenAddr::new(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)))];
+        Self {
+            domains,
+            workers,
+            https: ListenerSettings { enabled: true, bind: any(443), public_port: None },
+            http: ListenerSettings { enabled: true, bind: any(80), public_port: None },
+            certificates: Vec::new(),
+            certificate_folder: PathBuf::from("certs"),
+            services: default_services(),
+            trusted_proxies: TrustedNetworks::default(),
+            limits: Limits::default(),
+            timeouts: Timeouts::default(),
+            pool: PoolSettings { idle_per_target: 64, idle_age: Duration::from_secs(30) },
+            access_log: AccessLogSettings { enabled: true, format: AccessFormat::Json, file: LogFile::Stdout },
+            log: LogSettings { filter: String::from("info"), format: LogFormat::Auto },
+        }
+    }
+}
+
+/// The ports that a ClearML Server publishes on its own host.
+fn default_services() -> PerService<ServiceSettings> {
+    PerService { app: 8080_u16, api: 8008, files: 8081 }.map(|_, port| ServiceSettings {
+        targets: vec![TargetAddr { host: super::addr::TargetHost::Ip([127, 0, 0, 1].into()), port: *port }],
+        max_body: None,
+    })
+}
