@@ -43,6 +43,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("hocon", &["config"]),
     ("annotate_snippets", &["config"]),
     ("strsim", &["config"]),
+    ("bcrypt", &["clearml", "cli"]),
+    ("rpassword", &["cli"]),
     ("clap", &["cli"]),
     ("tracing_subscriber", &["telemetry"]),
     ("socket2", &["runtime", "listener"]),

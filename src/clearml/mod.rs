@@ -6,9 +6,14 @@
 mod client_conf;
 mod cors;
 mod envelope;
+mod fixed_users;
 mod redirect;
 
 pub use client_conf::client_conf;
 pub use cors::cors_origin;
 pub use envelope::{FaultBody, fault_answer};
+pub use fixed_users::{
+    KNOWN_FIELDS, PASSWORD_BYTES_MAX, PasswordFinding, PasswordForm, REQUIRED_FIELDS, bcrypt_hash, password_field,
+    password_findings, password_form,
+};
 pub use redirect::{Lead, lead};

@@ -26,12 +26,52 @@ pub(super) enum Command {
     Run(RunArgs),
     /// Check the configuration as `run` would read it, without starting
     Check(CheckArgs),
+    /// Hash a password for ClearML's fixed users, as `pass_hashed: true` wants it
+    ///
+    /// Asks for the password without showing it, or reads the first line of a pipe. Prints base64 of a bcrypt hash:
+    /// the value of `password` in apiserver.conf.
+    HashPassword(HashPasswordArgs),
+    /// Look at the fixed users of ClearML's own configuration
+    #[command(subcommand)]
+    Users(UsersCommand),
     /// Print a generated reference page
     #[command(hide = true)]
     Reference {
         /// The page
         page: Reference,
     },
+}
+
+/// `clearway hash-password`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  clearway hash-password\n  pass show clearml/jane | clearway hash-password\n  \
+                        clearway hash-password --verify JDJiJDEyJ...")]
+pub(super) struct HashPasswordArgs {
+    /// Rounds as a power of two: each step doubles the time a guess takes
+    #[arg(long, value_name = "COST", default_value_t = 12, value_parser = clap::value_parser!(u32).range(10..=16))]
+    pub(super) cost: u32,
+    /// Do not hash: say whether the password fits this hash, with base64 or without
+    #[arg(long, value_name = "HASH", conflicts_with = "cost")]
+    pub(super) verify: Option<String>,
+}
+
+/// `clearway users`.
+#[derive(Debug, Subcommand)]
+pub(super) enum UsersCommand {
+    /// Check auth.fixed_users of an apiserver.conf; changes nothing
+    Check(UsersCheckArgs),
+}
+
+/// `clearway users check`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Exit codes: 0 usable, 1 the server would not start or a user could not sign in.")]
+pub(super) struct UsersCheckArgs {
+    /// The file [default: apiserver.conf in CLEARML_CONFIG_DIR or /opt/clearml/config]
+    #[arg(value_name = "FILE")]
+    pub(super) file: Option<PathBuf>,
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -135,7 +175,7 @@ mod tests {
         match Args::try_parse_from(line.split_whitespace()).map_err(|error| error.kind())?.command {
             Command::Run(args) => Ok(args.source),
             Command::Check(args) => Ok(args.source),
-            Command::Reference { .. } => panic!("no source"),
+            _ => panic!("no source"),
         }
     }
 

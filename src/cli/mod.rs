@@ -5,9 +5,11 @@
 mod args;
 mod check;
 mod output;
+mod password;
 mod run;
+mod users;
 
-use args::{Args, Command, Reference};
+use args::{Args, Command, Reference, UsersCommand};
 use clap::Parser;
 use std::process::ExitCode;
 
@@ -35,6 +37,8 @@ fn dispatch(command: Command) -> ExitCode {
     match command {
         Command::Run(args) => run::run(args),
         Command::Check(args) => check::check(&args),
+        Command::HashPassword(args) => password::hash_password(&args),
+        Command::Users(UsersCommand::Check(args)) => users::check(&args),
         Command::Reference { page } => {
             let text = match page {
                 Reference::ProxyConf => crate::config::proxy_conf(),
