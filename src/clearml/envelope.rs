@@ -78,6 +78,13 @@ fn remedy(kind: FaultKind, service: Option<ServiceName>) -> Cow<'static, str> {
         }
         FaultKind::PlainOnTls | FaultKind::HttpsRequired => "Write https:// instead of http:// in the URL.",
         FaultKind::MethodRefused => "Use another method; CONNECT and TRACE are never served.",
+        FaultKind::CrossSite => {
+            "Use the web UI itself, or list the page in `protection.cross_site.allowed_pages` in proxy.conf."
+        }
+        FaultKind::RemovalRefused => {
+            "Remove files from a network in `protection.files.removal_from`, or turn `protection.files.refuse_removal` \
+             off in proxy.conf. Nothing was removed."
+        }
         FaultKind::HeadTimeout | FaultKind::SlowBody => "Try again over a faster or more reliable network.",
         FaultKind::BodyTooLarge => "Send less, or raise `services.<name>.max_body` in proxy.conf.",
         FaultKind::TargetTooLong => "Shorten the URL, or raise `limits.target` in proxy.conf.",

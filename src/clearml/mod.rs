@@ -5,15 +5,21 @@
 
 mod client_conf;
 mod cors;
+mod cross_site;
 mod envelope;
 mod fixed_users;
 mod redirect;
+mod removal;
+mod stored_page;
 
 pub use client_conf::client_conf;
 pub use cors::cors_origin;
+pub use cross_site::foreign_page;
 pub use envelope::{FaultBody, fault_answer};
 pub use fixed_users::{
     KNOWN_FIELDS, PASSWORD_BYTES_MAX, PasswordFinding, PasswordForm, REQUIRED_FIELDS, bcrypt_hash, password_field,
     password_findings, password_form,
 };
 pub use redirect::{Lead, lead};
+pub use removal::removes_files;
+pub use stored_page::{SANDBOX, needs_sandbox};

@@ -9,6 +9,7 @@ use super::suggest::closest;
 use super::tree::{Map, Node, Value};
 use super::units::{self, Mistake};
 use crate::domain::addr::{ListenAddr, TargetAddr, TrustedNetworks};
+use crate::domain::page_origin::PageOrigin;
 use crate::domain::settings::{CertificateFiles, Domains, LogFile, Settings};
 use crate::domain::units::ByteSize;
 use ipnet::IpNet;
@@ -56,6 +57,7 @@ impl Reader<'_> {
             Slot::Targets(at) => return self.targets(path, node, at(settings)),
             Slot::Domains(at) => return self.domains(path, node, at(settings)),
             Slot::Networks(at) => return self.networks(path, node, at(settings)),
+            Slot::Pages(at) => return self.pages(path, node, at(settings)),
             Slot::Certificates(at) => return self.certificates(path, node, at(settings)),
         };
         if let Err(mistake) = done {
@@ -157,6 +159,16 @@ impl Reader<'_> {
                 .push(problem.hint("any client can then claim any address; name your load balancers' networks"));
         }
         *field = TrustedNetworks::new(networks);
+    }
+
+    fn pages(&mut self, path: &str, node: &Node, field: &mut Vec<PageOrigin>) {
+        let parse = |text: &str| {
+            PageOrigin::parse(text.trim().trim_end_matches('/'))
+                .map_err(|error| list_hint(text, &format!("{} is no page", shown(text)), &error))
+        };
+        if let Some(pages) = self.each(path, node, parse) {
+            *field = pages;
+        }
     }
 
     fn certificates(&mut self, path: &str, node: &Node, field: &mut Vec<CertificateFiles>) {

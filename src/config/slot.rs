@@ -3,6 +3,7 @@
 //! Owns: the closed set of types and their limits. Leaves: reading values to `read`, the rows to `keys`.
 
 use crate::domain::addr::{ListenAddr, TargetAddr, TrustedNetworks};
+use crate::domain::page_origin::PageOrigin;
 use crate::domain::settings::{AccessFormat, CertificateFiles, Domains, LogFile, LogFormat, Settings};
 use crate::domain::units::ByteSize;
 use std::fmt::Display;
@@ -35,6 +36,7 @@ pub(super) enum Slot {
     Certificates(At<Vec<CertificateFiles>>),
     Folder(At<PathBuf>),
     Networks(At<TrustedNetworks>),
+    Pages(At<Vec<PageOrigin>>),
     AccessFormat(At<AccessFormat>),
     LogFormat(At<LogFormat>),
     LogFile(At<LogFile>),
@@ -71,6 +73,7 @@ impl Slot {
             Self::Certificates(_) => "list of { chain, key }".into(),
             Self::Folder(_) => "path".into(),
             Self::Networks(_) => "list of networks or addresses".into(),
+            Self::Pages(_) => "list of pages".into(),
             Self::AccessFormat(_) => names(ACCESS_FORMATS),
             Self::LogFormat(_) => names(LOG_FORMATS),
             Self::LogFile(_) => "\"-\" (standard output) or a path".into(),
@@ -96,6 +99,7 @@ impl Slot {
                 Domains::Any => return None,
                 Domains::Listed(names) => list(names),
             },
+            Self::Pages(at) => list(at(settings)),
             Self::Certificates(_) | Self::Networks(_) => "[]".into(),
             Self::Folder(at) => format!("{:?}", at(settings).display().to_string()),
             Self::AccessFormat(at) => name(ACCESS_FORMATS, *at(settings)),

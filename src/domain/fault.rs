@@ -86,6 +86,10 @@ fault_kinds! {
     MethodRefused => Client, 405, "method_refused", "This method is not served.";
     /// The head did not arrive in time.
     HeadTimeout => Client, 408, "head_timeout", "The request did not arrive in time.";
+    /// A foreign page used the browser of somebody who is signed in.
+    CrossSite => Client, 403, "cross_site", "This request comes from a page that may not make it.";
+    /// Removing files is refused here.
+    RemovalRefused => Client, 403, "removal_refused", "Files are not removed through this address.";
     /// The body came slower than the minimum rate.
     SlowBody => Client, 408, "slow_body", "The request body arrived too slowly.";
     /// The body is over the service's limit.

@@ -10,6 +10,7 @@ pub mod forwarded;
 pub mod framing;
 pub mod hop_by_hop;
 pub mod names;
+pub mod page_origin;
 pub mod route;
 pub mod settings;
 pub mod units;

@@ -1,6 +1,6 @@
 //! One request, from checked head to last body byte. `handle` is the main path: read it first.
 //!
-//! Owns: the order guard, route, admit, forward, held by types: `Checked`, `Admitted`, `Outgoing`, `Lease`.
+//! Owns: the order guard, route, protect, admit, forward, polish, held by types: `Checked`, `Admitted`, `Outgoing`, `Lease`.
 //! Leaves: what ClearML expects to `clearml`, sockets to `connection` and `upstream`.
 
 mod admit;
@@ -11,6 +11,8 @@ mod guard;
 mod ids;
 mod lead;
 mod outgoing;
+mod polish;
+mod protect;
 mod respond;
 mod scope;
 mod site;
@@ -61,11 +63,14 @@ async fn answer(
     if checked.asks_about_us() {
         return Ok(respond::options());
     }
+    protect::check(&site, service, &checked, record.client)?;
     let admitted = admit::admit(scope, &site, service, checked)?;
     let outgoing = outgoing::prepare(admitted, scope, &site, record);
-    if outgoing.websocket() {
+    let mut answer = if outgoing.websocket() {
         upgrade::open(scope, &site, outgoing, record).await
     } else {
         forward::send(scope, &site, outgoing, record).await
-    }
+    }?;
+    polish::polish(&site, service, &mut answer);
+    Ok(answer)
 }

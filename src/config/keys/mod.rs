@@ -6,6 +6,7 @@
 mod limits;
 mod logs;
 mod network;
+mod protection;
 
 use super::slot::Slot;
 
@@ -60,6 +61,12 @@ pub(super) const SECTIONS: &[Section] = &[
     Section { path: "services.files", help: "files.<domain>: the file server." },
     Section { path: "limits", help: "Sizes and counts. Each is counted when it bites." },
     Section { path: "timeouts", help: "Waits. None of them limits the whole of an upload or download." },
+    Section { path: "protection", help: "What is refused although it is well formed." },
+    Section {
+        path: "protection.cross_site",
+        help: "Requests that foreign pages make with a signed-in person's browser.",
+    },
+    Section { path: "protection.files", help: "The file server." },
     Section { path: "pool", help: "Idle connections to targets." },
     Section { path: "access_log", help: "One line for each request." },
     Section { path: "log", help: "Events of the proxy itself, on standard error." },
@@ -67,7 +74,7 @@ pub(super) const SECTIONS: &[Section] = &[
 
 /// Every key, in the order of the reference.
 pub(super) fn keys() -> impl Iterator<Item = &'static Key> {
-    network::KEYS.iter().chain(limits::KEYS).chain(logs::KEYS)
+    network::KEYS.iter().chain(limits::KEYS).chain(protection::KEYS).chain(logs::KEYS)
 }
 
 /// The key with this path.

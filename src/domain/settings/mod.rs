@@ -5,10 +5,12 @@
 
 mod limits;
 mod logs;
+mod protection;
 mod timeouts;
 
 pub use limits::Limits;
 pub use logs::{AccessFormat, AccessLogSettings, LogFile, LogFormat, LogSettings};
+pub use protection::{CrossSite, FilesProtection, Protection};
 pub use timeouts::Timeouts;
 
 use super::addr::{ListenAddr, TargetAddr, TrustedNetworks};
@@ -42,6 +44,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Waits.
     pub timeouts: Timeouts,
+    /// What is refused although it is well formed.
+    pub protection: Protection,
     /// Idle connections to targets.
     pub pool: PoolSettings,
     /// One line per request.
@@ -125,6 +129,7 @@ impl Settings {
             trusted_proxies: TrustedNetworks::default(),
             limits: Limits::default(),
             timeouts: Timeouts::default(),
+            protection: Protection::default(),
             pool: PoolSettings { idle_per_target: 64, idle_age: Duration::from_secs(30) },
             access_log: AccessLogSettings { enabled: true, format: AccessFormat::Json, file: LogFile::Stdout },
             log: LogSettings { filter: String::from("info"), format: LogFormat::Auto },
