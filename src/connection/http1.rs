@@ -3,6 +3,7 @@
 use super::Connections;
 use super::activity::Activity;
 use super::deadlines::{Polite, drive};
+use super::interim::WithInterims;
 use super::tracked::Tracked;
 use super::wire::Wire;
 use crate::runtime::ClientLink;
@@ -33,7 +34,8 @@ where
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let activity = Activity::new();
-    let (wire, report) = Wire::new(transport, parts, &activity, link);
+    let (wire, report) = Wire::new(transport, parts, &activity, link.clone());
+    let wire = WithInterims::http1(wire, link, parts.metrics.clone());
     let service = Tracked { inner: service, activity: Arc::clone(&activity), wire: Some(report) };
     let head = parts.limits.head.as_usize();
     let mut builder = Builder::new();
@@ -47,7 +49,7 @@ where
     drive(parts, &activity, builder.serve_connection(TokioIo::new(wire), service).with_upgrades()).await
 }
 
-impl<I, S, B> Polite for UpgradeableConnection<TokioIo<Wire<I>>, Tracked<S>>
+impl<I, S, B> Polite for UpgradeableConnection<TokioIo<WithInterims<Wire<I>>>, Tracked<S>>
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Send + Sync + 'static,

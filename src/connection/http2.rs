@@ -5,6 +5,8 @@
 use super::Connections;
 use super::activity::Activity;
 use super::deadlines::{Polite, drive};
+use super::interim::WithInterims;
+use super::numbered::Numbered;
 use super::stall::Streams;
 use super::tracked::Tracked;
 use crate::runtime::ClientLink;
@@ -36,6 +38,9 @@ const PENDING_RESETS: usize = 20;
 /// Streams that we reset for the client's errors, before the connection is closed: CVE-2025-8671.
 const LOCAL_RESETS: usize = 256;
 
+/// What the number of its stream adds to a request's header list: name, digits, and 32 as the protocol counts.
+const NUMBER: u32 = 64;
+
 pub(super) async fn serve<I, S, B>(parts: &Connections, transport: I, service: S, link: ClientLink) -> hyper::Result<()>
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -47,12 +52,13 @@ where
     let activity = Activity::new();
     let service = Tracked { inner: service, activity: Arc::clone(&activity), wire: None };
     let patience = parts.timeouts.stalled_answer;
+    let transport = WithInterims::http2(Numbered::new(transport, link.clone()), link.clone(), parts.metrics.clone());
     let mut builder =
         Builder::new(Streams { tasks: parts.tasks.clone(), metrics: parts.metrics.clone(), patience, link });
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(parts.limits.streams)
-        .max_header_list_size(u32::try_from(parts.limits.head.get()).unwrap_or(u32::MAX))
+        .max_header_list_size(u32::try_from(parts.limits.head.get()).unwrap_or(u32::MAX).saturating_add(NUMBER))
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(SEND_BUFFER)
@@ -61,7 +67,7 @@ where
     drive(parts, &activity, builder.serve_connection(TokioIo::new(transport), service)).await
 }
 
-impl<I, S, B> Polite for Connection<TokioIo<I>, Tracked<S>, Streams>
+impl<I, S, B> Polite for Connection<TokioIo<WithInterims<Numbered<I>>>, Tracked<S>, Streams>
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Send + Sync + 'static,

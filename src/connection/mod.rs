@@ -9,6 +9,8 @@ mod activity;
 mod deadlines;
 mod http1;
 mod http2;
+mod interim;
+mod numbered;
 mod stall;
 mod tracked;
 mod wire;

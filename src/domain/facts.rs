@@ -55,3 +55,7 @@ pub struct TlsFacts {
 /// A request extension: the head was refused on the wire, and this request only stands in for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused(pub Fault);
+
+/// A field that an HTTP/2 request is given on its way in: the number of its stream, in hexadecimal digits. What a client
+/// says in a field of this name stands before ours, and neither is passed on.
+pub const CLIENT_STREAM: &str = "clearway-stream";

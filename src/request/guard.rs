@@ -4,15 +4,17 @@
 //! what both versions share, and what h2 lets through: hosts, targets, methods, expectations, counts.
 
 use super::client_body::ClientBody;
-use crate::domain::facts::Refused;
+use crate::domain::facts::{CLIENT_STREAM, Refused};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::framing::resembles_framing;
 use crate::domain::names::Authority;
 use crate::domain::settings::Limits;
 use http::header::{self, HeaderMap};
-use http::{HeaderValue, Method, Request, Uri, Version};
+use http::{HeaderName, HeaderValue, Method, Request, Uri, Version};
 use std::borrow::Cow;
 use std::ops::Range;
+
+const STREAM: HeaderName = HeaderName::from_static(CLIENT_STREAM);
 
 /// A request whose head can be believed. Made only here.
 #[derive(Debug)]
@@ -21,12 +23,22 @@ pub(super) struct Checked {
     authority: HeaderValue,
     host: Range<usize>,
     port: Option<u16>,
+    stream: u32,
 }
 
 impl Checked {
     /// The host as the client wrote it, without port and final dot.
     pub(super) fn host(&self) -> &str {
         self.authority.to_str().ok().and_then(|text| text.get(self.host.clone())).unwrap_or_default()
+    }
+
+    /// Where heads before its answer go: its HTTP/2 stream, or 0 on HTTP/1.1; `None` where they must not.
+    pub(super) fn stream(&self) -> Option<u32> {
+        match self.request.version() {
+            Version::HTTP_2 => (self.stream > 0).then_some(self.stream),
+            Version::HTTP_11 => Some(0),
+            _ => None,
+        }
     }
 
     /// The port the client named.
@@ -65,7 +77,9 @@ pub(super) fn check(mut request: Request<ClientBody>, limits: &Limits) -> Result
     if let Some(Refused(fault)) = request.extensions_mut().remove::<Refused>() {
         return Err(fault);
     }
+    let mut stream = 0;
     if request.version() == Version::HTTP_2 {
+        stream = take_stream(request.headers_mut());
         check_http2(&request, limits)?;
     }
     if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
@@ -77,7 +91,15 @@ pub(super) fn check(mut request: Request<ClientBody>, limits: &Limits) -> Result
     if let Some(other) = expectation.filter(|value| !value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
         return Err(Fault::new(FaultKind::BadExpectation, format!("the expectation is {other:?}")));
     }
-    Ok(Checked { request, authority, host, port })
+    Ok(Checked { request, authority, host, port, stream })
+}
+
+/// The number of the request's stream, 0 where it has none. It was written behind whatever the client sent.
+fn take_stream(headers: &mut HeaderMap) -> u32 {
+    let number = headers.get_all(STREAM).iter().next_back().and_then(|number| number.to_str().ok());
+    let stream = number.and_then(|number| u32::from_str_radix(number, 16).ok()).unwrap_or(0);
+    headers.remove(STREAM);
+    stream
 }
 
 /// What HTTP/2 can express and the targets would misread.

@@ -49,6 +49,7 @@ impl Outgoing {
 pub(super) fn prepare(admitted: Admitted, scope: &Scope, site: &Site, record: &AccessRecord) -> Outgoing {
     let Admitted { checked, service, permit, max_body } = admitted;
     let named_port = checked.port();
+    let interims = checked.stream().map(|stream| scope.link().interims(stream));
     let (mut request, authority) = checked.into_parts();
     let upgrade = wants_websocket(&request).then(|| hyper::upgrade::on(&mut request));
     let (parts, body) = request.into_parts();
@@ -75,7 +76,7 @@ pub(super) fn prepare(admitted: Admitted, scope: &Scope, site: &Site, record: &A
         let upload = Upload::new(&site.settings, max_body, scope.worker.metrics.clone());
         (OutgoingBody::streaming(body, Arc::clone(&upload)), Some(upload))
     };
-    let outbound = Outbound::new(head.0, body, framing);
+    let outbound = Outbound::new(head.0, body, framing).with_interims(interims);
     Outgoing { outbound, service, permit, upload, upgrade, to_head: parts.method == Method::HEAD }
 }
 

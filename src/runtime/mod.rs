@@ -10,7 +10,7 @@ mod tunnel;
 mod worker;
 
 pub use clock::{Deadline, now, wall};
-pub use link::ClientLink;
+pub use link::{ClientLink, Interim, InterimSender};
 pub use shutdown::{Shutdown, ShutdownWatch, Stop};
 pub use signals::{StopSignals, stop_signals};
 pub use sockets::{ListenError, listen, probe, send_at_once};

@@ -48,6 +48,7 @@ rows! {
         TargetConnectsFailed = "clearway_target_connects_failed_total", "Attempts to connect to a target that failed.";
         PoolReuses = "clearway_pool_reuses_total", "Requests sent on an idle connection to a target.";
         PoolEvictions = "clearway_pool_evictions_total", "Idle target connections closed for age, room or death.";
+        InterimAnswers = "clearway_interim_answers_total", "Heads before an answer (102, 103) passed on.";
         Retries = "clearway_retries_total", "Requests sent again because not one byte of them had been sent.";
         AccessLinesDropped = "clearway_access_lines_dropped_total", "Access-log lines lost: the log could not keep up.";
         TasksPanicked = "clearway_tasks_panicked_total", "Tasks that ended by a panic.";

@@ -72,7 +72,7 @@ impl Fields {
         for value in std::mem::take(&mut self.named) {
             drop_named(&mut self.headers, &value);
         }
-        if status == StatusCode::NO_CONTENT {
+        if status == StatusCode::NO_CONTENT || status.is_informational() {
             self.headers.remove(header::CONTENT_LENGTH);
         }
         Ok(())

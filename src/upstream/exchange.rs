@@ -89,7 +89,6 @@ impl Connection {
         let mut interim = 0;
         let head = loop {
             match poll_fn(|cx| self.poll_head(cx, &mut outbound, to_head)).await {
-                // What a target says before its answer ends here: the server library cannot pass it on.
                 Ok(head)
                     if head.parts.status.is_informational() && head.parts.status != StatusCode::SWITCHING_PROTOCOLS =>
                 {
@@ -97,6 +96,7 @@ impl Connection {
                     if interim > INTERIM_MAX {
                         return Err(ExchangeError::BadAnswer("too many informational answers"));
                     }
+                    outbound.interim(head.parts).await;
                 }
                 Ok(head) => break head,
                 Err(NoHead::Closed(_)) if !outbound.begun() => {

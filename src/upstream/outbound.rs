@@ -4,8 +4,9 @@
 //!
 //! Source: RFC 9112 sections 6 and 7.1.
 
+use crate::runtime::InterimSender;
 use bytes::{Buf, Bytes};
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode, response};
 use http_body::Body;
 use std::io::{self, IoSlice, Write};
 use std::pin::Pin;
@@ -36,6 +37,8 @@ pub struct Outbound<B> {
     /// Whether any byte reached the socket.
     begun: bool,
     state: State,
+    /// Takes what the target says before its answer.
+    interims: Option<InterimSender>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +75,21 @@ where
             given: 0,
             begun: false,
             state: State::Sending,
+            interims: None,
+        }
+    }
+
+    /// The same request, whose client takes heads before its answer.
+    #[must_use]
+    pub fn with_interims(self, interims: Option<InterimSender>) -> Self {
+        Self { interims, ..self }
+    }
+
+    /// Passes on what the target says before its answer.
+    pub(super) async fn interim(&self, head: response::Parts) {
+        // 100 is answered by the server library, where the client asked for it.
+        if let Some(interims) = self.interims.as_ref().filter(|_| head.status != StatusCode::CONTINUE) {
+            interims.send(head.status, head.headers).await;
         }
     }
 

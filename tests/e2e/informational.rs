@@ -76,18 +76,102 @@ fn another_expectation_is_refused_or_passed_on() {
     }
 }
 
+/// What a target says before its answer, and the answer.
+const HINTED: &str = "HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n\
+     HTTP/1.1 103 Early Hints\r\nLink: </a.js>; rel=preload\r\nLink: </b.css>\r\nConnection: x-hop\r\nX-Hop: 1\r\n\
+     Content-Length: 5\r\n\r\nHTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok";
+
+fn assert_hinted(answer: &Answer) {
+    assert_eq!((answer.status, answer.text().as_str()), (200, "ok"));
+    // A 100 is for whoever asked for it, and comes from us.
+    assert_eq!(answer.interim.iter().map(Head::status).collect::<Vec<_>>(), [102, 103]);
+    let fields = &answer.interim[1].fields;
+    assert_eq!((fields.names().join(" "), fields.all("link").join(", ")), {
+        (String::from("link link"), String::from("</a.js>; rel=preload, </b.css>"))
+    });
+    assert!(answer.interim[0].fields.names().is_empty());
+}
+
 #[test]
-fn informational_answers_of_a_target_end_here_and_the_answer_passes() {
-    let origin = Origin::answering(
-        "HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a.js>; rel=preload\r\n\r\n\
-         HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok",
-    );
+fn informational_answers_of_a_target_pass_before_its_answer() {
+    let origin = Origin::answering(HINTED);
     let proxy = Proxy::to(&origin);
     let mut client = Client::https(&proxy);
-    let answer = client.get(APP, "/");
-    assert_eq!((answer.status, answer.text().as_str(), answer.interim.len()), (200, "ok", 0));
+    assert_hinted(&client.get(APP, "/"));
     client.assert_open();
-    assert_eq!(FrameClient::connect(&proxy).get(1), Outcome::Status(200));
+    let http2 = Http2::connect(&proxy);
+    assert_hinted(&http2.send(empty("GET", APP, "/")));
+    assert_hinted(&http2.send(body_of("POST", FILES, "/", pattern(100_000))));
+    for request in origin.requests() {
+        assert!(!request.has("clearway-stream"), "{}", request.head.fields);
+    }
+}
+
+#[test]
+fn hints_do_not_wait_for_the_answer() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let origin = Origin::script(move |visit| {
+        visit.request()?;
+        visit.write("HTTP/1.1 103 Early Hints\r\nLink: </a.js>\r\n\r\n")?;
+        held.wait();
+        visit.write(ok("late"))
+    });
+    let proxy = Proxy::to(&origin);
+    let mut client = Client::https(&proxy);
+    assert_eq!(client.send(get(APP, "/")).head().status(), 103);
+    let mut frames = FrameClient::connect(&proxy);
+    assert_eq!(frames.get(1), Outcome::Status(103));
+    gate.open();
+    assert_eq!(client.answer().text(), "late");
+    assert_eq!(frames.outcome(1), Outcome::Status(200));
+}
+
+#[test]
+fn hints_keep_the_order_of_pipelined_answers() {
+    let origin = Origin::script(|visit| {
+        let asked = visit.request()?.asked().to_owned();
+        visit.write(format!("HTTP/1.1 103 Early Hints\r\nLink: <{asked}>\r\n\r\n"))?;
+        let body = asked.repeat(100_000);
+        visit.write(format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len()))
+    });
+    let proxy = Proxy::to(&origin);
+    let mut client = Client::https(&proxy);
+    client.send((0..5).map(|number| get(APP, &format!("/{number}"))).collect::<String>());
+    for number in 0..5 {
+        let answer = client.answer();
+        let asked = format!("GET /{number}");
+        assert_eq!(answer.interim[0].fields.one("link"), format!("<{asked}>"));
+        assert!(answer.text() == asked.repeat(100_000), "{number}");
+    }
+}
+
+#[test]
+fn hints_reach_the_streams_that_they_are_for() {
+    let origin = Origin::script(|visit| {
+        let asked = visit.request()?.asked().to_owned();
+        visit.write(format!("HTTP/1.1 103 Early Hints\r\nLink: <{asked}>\r\n\r\n"))?;
+        visit.write(format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{asked}", asked.len()))
+    });
+    let proxy = Proxy::to(&origin);
+    let http2 = Http2::connect(&proxy);
+    let answers = http2.send_all((0..40).map(|number| empty("GET", APP, &format!("/{number}"))).collect());
+    for (number, answer) in answers.iter().enumerate() {
+        let asked = format!("GET /{number}");
+        assert_eq!(answer.text(), asked);
+        assert_eq!(answer.interim[0].fields.one("link"), format!("<{asked}>"));
+    }
+}
+
+#[test]
+fn a_client_cannot_name_its_stream_and_a_smaller_table_takes_no_hints() {
+    let origin = Origin::answering(HINTED);
+    let proxy = Proxy::to(&origin);
+    let mut forged = FrameClient::connect(&proxy);
+    forged.send(&Frame::headers(1, &FrameClient::request("GET", &[("clearway-stream", "00000007")]), true));
+    assert_eq!(forged.outcome(1), Outcome::Status(102));
+    let mut small = FrameClient::with_settings(&proxy, &[0, 1, 0, 0, 0, 0]);
+    assert_eq!(small.get(1), Outcome::Status(200));
 }
 
 #[test]

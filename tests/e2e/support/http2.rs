@@ -1,7 +1,7 @@
 //! Http2: a well-behaved HTTP/2 client.
 
 use super::answer::{Answer, End};
-use super::message::Fields;
+use super::message::{Fields, Head};
 use super::pki::Pki;
 use super::proxy::Proxy;
 use super::{API, DEADLINE};
@@ -9,7 +9,10 @@ use bytes::Bytes;
 use h2::client::{ResponseFuture, SendRequest};
 use http::{HeaderMap, Request};
 use rustls::pki_types::ServerName;
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
 use tokio_rustls::TlsConnector;
@@ -106,14 +109,22 @@ async fn exchange(
 }
 
 /// Reads an answer to its end, or to where it was cut.
-pub(crate) async fn collect(answer: ResponseFuture) -> Result<Answer, h2::Error> {
-    let (head, mut stream) = answer.await?.into_parts();
+pub(crate) async fn collect(mut answer: ResponseFuture) -> Result<Answer, h2::Error> {
+    let mut interim = Vec::new();
+    // What comes before the answer wakes whoever waits for the answer too.
+    let head = poll_fn(|cx| {
+        while let Poll::Ready(Some(Ok(head))) = answer.poll_informational(cx) {
+            interim.push(Head { line: format!("HTTP/2 {}", head.status().as_u16()), fields: fields(head.headers()) });
+        }
+        Pin::new(&mut answer).poll(cx)
+    });
+    let (head, mut stream) = head.await?.into_parts();
     let mut answer = Answer {
         status: head.status.as_u16(),
         fields: fields(&head.headers),
         body: Vec::new(),
         trailers: Fields::default(),
-        interim: Vec::new(),
+        interim,
         end: End::Whole,
     };
     while let Some(data) = stream.data().await {
