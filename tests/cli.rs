@@ -32,7 +32,7 @@ fn check_json(environment: &[(&str, &str)], more: &[&str]) -> (i32, Value) {
 #[test]
 fn a_good_file_is_valid() {
     let file = data("base/proxy.conf");
-    let (code, stdout, stderr) = run(&["check", "--config", &file], &[]);
+    let (code, stdout, stderr) = run(&["check", "--skip-certificates", "--config", &file], &[]);
     assert_eq!((code, stderr.as_str()), (0, ""));
     assert_eq!(
         stdout,
@@ -50,7 +50,7 @@ fn the_files_of_this_repository_are_valid() {
     let files = examples.chain([root.join("clearml/proxy.conf"), root.join("proxy.conf")]).collect::<Vec<_>>();
     assert!(files.len() > 3, "{files:?}");
     for file in files {
-        let (code, value) = check_json(&[], &["--config", &file.display().to_string()]);
+        let (code, value) = check_json(&[], &["--skip-certificates", "--config", &file.display().to_string()]);
         assert_eq!((code, &value["problems"]), (0, &json!([])), "{}", file.display());
     }
 }
@@ -74,7 +74,7 @@ fn several_directories_environment_and_flags() {
         ("TRAINS__PROXY__WORKERS", "2"),
         ("CLEARML__APISERVER__AUTH__COOKIES__SECURE", "true"),
     ];
-    let (code, stdout, stderr) = run(&["check", "--https-port", "9443"], &environment);
+    let (code, stdout, stderr) = run(&["check", "--skip-certificates", "--https-port", "9443"], &environment);
     assert_eq!(code, 0, "{stderr}");
     assert_eq!(
         stdout,
@@ -89,7 +89,7 @@ fn several_directories_environment_and_flags() {
     );
     assert!(stderr.contains("warning: the folder") && stderr.contains("CLEARML_CONFIG_DIR"), "{stderr}");
 
-    let (code, value) = check_json(&environment, &[]);
+    let (code, value) = check_json(&environment, &["--skip-certificates"]);
     assert_eq!((code, &value["valid"], &value["local"]), (0, &json!(true), &json!(false)));
     assert_eq!(value["files"].as_array().unwrap().len(), 2);
     assert_eq!(value["variables"][0], "TRAINS__PROXY__WORKERS");
@@ -142,6 +142,59 @@ fn a_syntax_error_has_a_place_and_a_remedy() {
     assert_eq!(code, 1);
     assert!(stderr.contains("error: quote this URL") && stderr.contains(":3:19"), "{stderr}");
     assert!(stderr.contains("`//` begins a comment"), "{stderr}");
+}
+
+#[test]
+fn check_opens_the_certificates_that_run_would() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let conf = path("proxy.conf").display().to_string();
+    let checked = |domain: &str, key: &str| {
+        let text = format!("domain: \"{domain}\"\ncertificates: [ {{ chain: \"site.pem\", key: \"{key}\" }} ]\n");
+        std::fs::write(path("proxy.conf"), text).unwrap();
+        check_json(&[], &["--config", &conf])
+    };
+    let issue = || rcgen::generate_simple_self_signed(["app.a.test", "api.a.test", "files.a.test"].map(String::from));
+    let (site, other) = (issue().unwrap(), issue().unwrap());
+    for (name, text) in [
+        ("site.pem", site.cert.pem()),
+        ("site.key", site.signing_key.serialize_pem()),
+        ("other.key", other.signing_key.serialize_pem()),
+    ] {
+        std::fs::write(path(name), text).unwrap();
+    }
+    for (key, message) in [("missing.key", "No such file"), ("other.key", "does not belong"), ("site.pem", "no PEM")] {
+        let (code, value) = checked("a.test", key);
+        let problem = &value["problems"][0];
+        assert_eq!((code, &value["valid"], &problem["severity"]), (1, &json!(false), &json!("error")), "{key}");
+        assert!(problem["message"].as_str().unwrap().contains(message), "{problem}");
+        assert!(problem["hint"].is_string() && problem["origin"]["file"].as_str().unwrap().ends_with(key), "{problem}");
+        let (code, _, stderr) = run(&["check", "--skip-certificates", "--config", &conf], &[]);
+        assert_eq!((code, stderr.as_str()), (0, ""));
+        // The start says the same.
+        let (code, _, stderr) = run(&["run", "--config", &conf, "--https-port", "0", "--no-http"], &[]);
+        assert!(code == 1 && stderr.contains(message), "{key}: {stderr}");
+    }
+    let messages =
+        |value: &Value| value["problems"].as_array().unwrap().iter().map(|p| p["message"].to_string()).collect();
+    let (code, value) = checked("a.test", "site.key");
+    let said: String = messages(&value);
+    assert!(code == 0 && said.contains("self-signed") && !said.contains("no certificate covers"), "{said}");
+    let (code, value) = checked("b.test", "site.key");
+    let said: String = messages(&value);
+    assert!(
+        code == 0 && said.contains("no certificate covers this name; clients will refuse it: files.b.test"),
+        "{said}"
+    );
+}
+
+#[test]
+fn any_domain_needs_a_certificate() {
+    for command in ["check", "run"] {
+        let (code, _, stderr) = run(&[command, "--domain", "*"], &[("CLEARML_CONFIG_DIR", "/")]);
+        assert_eq!(code, 1, "{command}");
+        assert!(stderr.contains("none is configured, and without a domain"), "{stderr}");
+    }
 }
 
 #[test]

@@ -2,9 +2,11 @@
 
 use crate::domain::names::{HostName, ServiceName};
 use crate::domain::settings::{Domains, Settings};
+use crate::runtime::wall;
 use crate::tls::{CertStore, LoadError, LocalAuthority, LocalCaError, ensure_local, load_pair};
 use std::error::Error;
 use std::fmt;
+use std::path::PathBuf;
 use std::time::SystemTime;
 
 /// What is to be said about the certificates in use.
@@ -42,10 +44,7 @@ impl CertificateError {
 impl fmt::Display for CertificateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Load(errors) => {
-                let lines = errors.iter().map(ToString::to_string).collect::<Vec<_>>();
-                f.write_str(&lines.join("\n"))
-            }
+            Self::Load(errors) => f.write_str(&errors.iter().map(told).collect::<Vec<_>>().join("\n")),
             Self::Local(error) => error.fmt(f),
             Self::NoDomain => {
                 f.write_str("no certificate: none is configured, and without a domain the local CA cannot make one")
@@ -55,6 +54,54 @@ impl fmt::Display for CertificateError {
 }
 
 impl Error for CertificateError {}
+
+/// The error with its cause.
+fn told(error: &LoadError) -> String {
+    error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
+}
+
+/// One thing that a start would say of the certificates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The file that it is about.
+    pub file: Option<PathBuf>,
+    /// What was found.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// Whether it stops the start.
+    pub stops: bool,
+}
+
+/// What a start would say of the certificates now. Files are only read; the local CA is left to the start.
+#[must_use]
+pub fn inspect(settings: &Settings) -> Vec<Finding> {
+    let stopping =
+        |file: Option<PathBuf>, message: String, hint: String| Finding { file, message, hint: Some(hint), stops: true };
+    let warning = |file: Option<PathBuf>, message: String| Finding { file, message, hint: None, stops: false };
+    if settings.certificates.is_empty() {
+        let error = CertificateError::NoDomain;
+        let lacking = settings.domains == Domains::Any;
+        return lacking.then(|| stopping(None, error.to_string(), error.hint())).into_iter().collect();
+    }
+    match from_files(settings, wall()) {
+        Ok((store, about)) => {
+            let of_files = store.certificates().iter().flat_map(|certificate| {
+                let file = certificate.file();
+                certificate.warnings().iter().map(move |about| warning(Some(file.to_owned()), about.to_string()))
+            });
+            let uncovered = about.uncovered.iter().map(|name| warning(None, format!("{UNCOVERED}: {name}")));
+            of_files.chain(uncovered).collect()
+        }
+        Err(CertificateError::Load(errors)) => {
+            errors.iter().map(|error| stopping(Some(error.file().to_owned()), told(error), error.hint())).collect()
+        }
+        Err(error) => vec![stopping(None, error.to_string(), error.hint())],
+    }
+}
+
+/// Said of a name that is served.
+const UNCOVERED: &str = "no certificate covers this name; clients will refuse it";
 
 /// Loads or makes the certificates, and logs what is to be said about them.
 pub(super) fn load(settings: &Settings, now: SystemTime) -> Result<(CertStore, Certificates), CertificateError> {
@@ -93,7 +140,7 @@ fn warn(store: &CertStore, about: &Certificates) {
         }
     }
     for name in &about.uncovered {
-        tracing::warn!(%name, "no certificate covers this name; clients will refuse it");
+        tracing::warn!(%name, "{UNCOVERED}");
     }
     for authority in &about.authorities {
         tracing::info!(domain = %authority.domain, file = %authority.file.display(), state = %authority.state, "certificates come from the local authority; clients must trust it");

@@ -9,6 +9,6 @@ mod lifecycle;
 mod worker;
 
 pub use build::{App, BuildError};
-pub use certificates::{CertificateError, Certificates};
+pub use certificates::{CertificateError, Certificates, Finding, inspect};
 pub use demo::Demo;
 pub use lifecycle::{Ended, RunError};

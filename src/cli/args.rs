@@ -100,6 +100,9 @@ pub(super) struct CheckArgs {
     /// Print one JSON object instead of text
     #[arg(long)]
     pub(super) json: bool,
+    /// Do not open the certificate files: for a check on another machine than the proxy's
+    #[arg(long)]
+    pub(super) skip_certificates: bool,
 }
 
 /// Where the configuration comes from.

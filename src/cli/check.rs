@@ -1,8 +1,9 @@
-//! `clearway check`: what the configuration is made of, and what is wrong with it.
+//! `clearway check`: what the configuration is made of, and what is wrong with it or with the certificates it names.
 
 use super::args::CheckArgs;
 use super::output;
-use crate::config::{Environment, Loaded, Problem, Problems, Severity, json, load};
+use crate::app::{Finding, inspect};
+use crate::config::{Environment, Loaded, Origin, Problem, Problems, Severity, json, load};
 use crate::domain::settings::{Domains, Settings};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -10,7 +11,10 @@ use std::process::ExitCode;
 /// Loads the configuration and reports.
 pub(super) fn check(args: &CheckArgs) -> ExitCode {
     let environment = Environment::of_process();
-    let outcome = load(&args.source.request(environment.clone()));
+    let outcome = load(&args.source.request(environment.clone())).and_then(|loaded| {
+        let found = if args.skip_certificates { Vec::new() } else { inspect(&loaded.settings) };
+        loaded.join(found.into_iter().map(problem).collect())
+    });
     if args.json {
         output::data(&as_json(&outcome).to_string());
     } else {
@@ -26,6 +30,16 @@ pub(super) fn check(args: &CheckArgs) -> ExitCode {
         }
     }
     if outcome.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn problem(found: Finding) -> Problem {
+    Problem {
+        severity: if found.stops { Severity::Error } else { Severity::Warning },
+        key: String::from("certificates"),
+        origin: found.file.map_or(Origin::Default, Origin::Path),
+        message: found.message,
+        hint: found.hint,
+    }
 }
 
 /// The last line for a configuration that cannot be used.

@@ -52,6 +52,18 @@ pub struct Loaded {
     pub local: bool,
 }
 
+impl Loaded {
+    /// Adds what was found behind the configuration.
+    ///
+    /// # Errors
+    /// All problems, where one of those found is an error.
+    pub fn join(mut self, found: Vec<Problem>) -> Result<Self, Problems> {
+        let fails = found.iter().any(|problem| problem.severity == Severity::Error);
+        self.warnings.extend(found);
+        if fails { Err(Problems(self.warnings)) } else { Ok(self) }
+    }
+}
+
 /// Loads the configuration: files, then environment, then flags; later ones win key by key.
 ///
 /// # Errors
