@@ -3,6 +3,8 @@
 //! Read from the sources of server 2.3.0, SDK 2.1.7 to 2.1.12, agent 3.0.3 and the web UI's 2.5 line, and checked
 //! against recordings of server 2.3.0, SDK 2.1.12 and web UI 2.3.0 in Chromium.
 
+mod action;
+mod caller;
 mod client_conf;
 mod cors;
 mod cross_site;
@@ -12,6 +14,8 @@ mod redirect;
 mod removal;
 mod stored_page;
 
+pub use action::Action;
+pub use caller::{Caller, Program, client_version};
 pub use client_conf::client_conf;
 pub use cors::cors_origin;
 pub use cross_site::foreign_page;

@@ -4,6 +4,7 @@
 //! every rule is tested by tables and properties. The files are this folder's face.
 
 pub mod addr;
+pub mod class;
 pub mod facts;
 pub mod fault;
 pub mod forwarded;
