@@ -177,6 +177,9 @@ fn report(metrics: &Metrics, cut: usize) {
     for (name, labels, value) in metrics.snapshot() {
         tracing::debug!(name, labels = %labels, value, "counted");
     }
+    for worker in metrics.traffic().workers {
+        tracing::debug!(worker = %worker.name, requests = worker.requests, failed = worker.failed, "a worker's requests");
+    }
     if cut > 0 {
         tracing::warn!(cut, "stopped");
     } else {

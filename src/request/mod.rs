@@ -59,7 +59,7 @@ async fn answer(
     let checked = guard::check(request, &site.settings.limits)?;
     record.client = scope.client(checked.headers());
     let service = site.route(checked.host())?;
-    record.service = Some(service);
+    scope::describe(record, service, checked.request());
     if checked.asks_about_us() {
         return Ok(respond::options());
     }

@@ -3,8 +3,10 @@
 use super::client_body::Leftovers;
 use super::ids::RequestIds;
 use super::site::Site;
+use crate::clearml::{Action, Caller};
 use crate::domain::facts::ConnectionFacts;
 use crate::domain::forwarded::{X_REQUEST_ID, client_of};
+use crate::domain::names::ServiceName;
 use crate::runtime::{ClientLink, Tasks, now, wall};
 use crate::telemetry::{AccessLog, AccessRecord, WorkerMetrics};
 use crate::upstream::{Connector, Pool};
@@ -122,6 +124,16 @@ impl Scope {
     pub(super) fn client(&self, headers: &HeaderMap) -> IpAddr {
         client_of(self.facts.peer.ip(), headers, &self.worker.site.load().settings.trusted_proxies)
     }
+}
+
+/// Writes down what a request asks of ClearML and which program it comes from, by its own word.
+pub(super) fn describe<B>(record: &mut AccessRecord, service: ServiceName, request: &Request<B>) {
+    let caller = Caller::of(service, request.headers());
+    record.service = Some(service);
+    record.action = Some(Action::of(service, request.method(), request.uri().path()));
+    record.program = caller.program;
+    record.client_name = caller.client.cloned();
+    record.worker = caller.worker.cloned();
 }
 
 /// An address as a header value.

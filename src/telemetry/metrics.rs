@@ -2,11 +2,18 @@
 //!
 //! Owns: names, help texts, counting and adding up. Each worker counts in a shard of its own, on cache lines that no
 //! other worker writes; sums are made when somebody asks. Labels come from closed sets, so nothing is looked up and
-//! nothing grows. Leaves: an exposition format to whoever serves one.
+//! nothing grows; names that clients choose have a bounded number of places (`top`). Leaves: an exposition format to whoever serves one.
 
+mod histogram;
 mod shard;
+mod top;
+mod traffic;
 
+pub use histogram::{BOUNDS_MICROS, Durations};
 pub use shard::{GaugeGuard, WorkerMetrics};
+pub use top::Heavy;
+pub(super) use traffic::Passed;
+pub use traffic::{ActionTraffic, Traffic};
 
 use crate::domain::fault::FaultKind;
 use crate::domain::names::ServiceName;
@@ -268,7 +275,20 @@ impl Metrics {
                 (REQUESTS, labels, self.sum(|shard| shard.requests(service, class)))
             })
         });
-        gauges.chain(counters).chain(requests).chain(faults).chain(tls).filter(|(_, _, value)| *value > 0).collect()
+        gauges
+            .chain(counters)
+            .chain(requests)
+            .chain(faults)
+            .chain(tls)
+            .chain(self.traffic().rows())
+            .filter(|(_, _, value)| *value > 0)
+            .collect()
+    }
+
+    /// What passed, by ClearML's own words. Nothing is stopped for it.
+    #[must_use]
+    pub fn traffic(&self) -> Traffic {
+        Traffic::of(self.0.iter().map(WorkerMetrics::traffic))
     }
 
     fn sum(&self, read: impl Fn(&WorkerMetrics) -> u64) -> u64 {
@@ -293,6 +313,7 @@ mod tests {
         let counters = Counter::ALL.iter().map(|row| (row.name(), row.help()));
         let gauges = Gauge::ALL.iter().map(|row| (row.name(), row.help()));
         let mut seen = BTreeSet::from([REQUESTS, FAULTS, TLS_FAILURES]);
+        seen.extend(traffic::NAMES);
         for (name, help) in counters.chain(gauges) {
             assert!(seen.insert(name), "{name} twice");
             assert!(name.starts_with("clearway_"), "{name}");

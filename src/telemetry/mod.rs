@@ -11,7 +11,10 @@ mod writer;
 
 pub use access::{AccessLog, AccessRecord, AccessWriter};
 pub use log::{LogError, LogHandle, log_panics, start_log};
-pub use metrics::{Counter, Gauge, GaugeGuard, Labels, Metrics, TlsFailure, WorkerMetrics};
+pub use metrics::{
+    ActionTraffic, BOUNDS_MICROS, Counter, Durations, Gauge, GaugeGuard, Heavy, Labels, Metrics, TlsFailure, Traffic,
+    WorkerMetrics,
+};
 pub use pace::Pace;
 pub use redact::{Secret, redact_query};
 pub use writer::AccessLogError;

@@ -35,4 +35,5 @@ mod routing;
 mod support;
 mod timeouts;
 mod tls;
+mod traffic;
 mod upgrade;

@@ -4,6 +4,7 @@ use super::super::redact::{HIDDEN, without_user};
 use super::AccessRecord;
 use super::escape::{self, CUT, FIELD_BYTES_MAX, clip};
 use super::stamp::Stamp;
+use crate::clearml::client_version;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -75,6 +76,18 @@ fn request(out: &mut Vec<u8>, record: &AccessRecord) {
     if let Some(service) = record.service {
         out.extend_from_slice(b"\",\"service\":\"");
         out.extend_from_slice(service.as_str().as_bytes());
+    }
+    if let Some(action) = record.action {
+        out.extend_from_slice(b"\",\"action\":\"");
+        out.extend_from_slice(action.name().as_bytes());
+    }
+    if let Some(worker) = &record.worker {
+        out.extend_from_slice(b"\",\"worker\":\"");
+        field(out, worker.as_bytes());
+    }
+    if let Some(name) = &record.client_name {
+        out.extend_from_slice(b"\",\"program\":\"");
+        field(out, client_version(name.as_bytes()));
     }
     if let Some(address) = &record.address {
         out.extend_from_slice(b"\",\"target\":\"");

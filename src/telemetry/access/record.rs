@@ -1,11 +1,12 @@
 //! The record of one request: made at its head, filled along the way, counted and written once, when dropped.
 
-use super::super::metrics::Counter;
+use super::super::metrics::{Counter, Passed};
 use super::super::redact::redacted;
 use super::AccessLog;
 use super::escape::{CUT, PATH_BYTES_MAX};
+use crate::clearml::{Action, Program};
 use crate::domain::facts::ConnectionFacts;
-use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::fault::{Fault, FaultKind, Side};
 use crate::domain::names::ServiceName;
 use http::header::{HOST, USER_AGENT};
 use http::{HeaderValue, Method, StatusCode, Uri, Version};
@@ -34,6 +35,14 @@ pub struct AccessRecord {
     pub client: IpAddr,
     /// Where it was routed.
     pub service: Option<ServiceName>,
+    /// What it asks of that service.
+    pub action: Option<Action>,
+    /// The kind of program that sent it.
+    pub program: Program,
+    /// The field in which that program names itself and its version.
+    pub client_name: Option<HeaderValue>,
+    /// The ClearML worker that it comes from, as received.
+    pub worker: Option<HeaderValue>,
     /// The address of the target that answered, or was tried last.
     pub address: Option<Arc<str>>,
     /// What the client saw; `None` when it saw none, logged as 499.
@@ -44,7 +53,7 @@ pub struct AccessRecord {
     pub begun: Instant,
     /// The same moment by the wall clock.
     pub wall: SystemTime,
-    /// Spent waiting before a target was tried.
+    /// Spent waiting for a slot of a target.
     pub queue: Option<Duration>,
     /// Spent on the connection to the target.
     pub connect: Option<Duration>,
@@ -80,6 +89,10 @@ impl AccessRecord {
             version: request.version(),
             user_agent: request.headers().get(USER_AGENT).cloned(),
             service: None,
+            action: None,
+            program: Program::Other,
+            client_name: None,
+            worker: None,
             address: None,
             status: None,
             fault: None,
@@ -134,6 +147,28 @@ impl AccessRecord {
     }
 }
 
+/// The record's part in the counts by ClearML's words.
+impl AccessRecord {
+    fn passed(&self, action: Action, fault: Option<FaultKind>, total: Duration) -> Passed<'_> {
+        let status = self.final_status();
+        let broken = fault.is_some_and(|kind| kind.side() != Side::Client);
+        Passed {
+            action,
+            program: self.program,
+            worker: self.worker.as_ref().map(HeaderValue::as_bytes),
+            client: self.client_name.as_ref().map(HeaderValue::as_bytes),
+            refused: self.status.is_some() && status.is_client_error(),
+            failed: broken || status.is_server_error(),
+            bytes_in: self.bytes_in,
+            bytes_out: self.bytes_out,
+            queue: self.queue,
+            connect: self.connect,
+            first_byte: self.first_byte,
+            total,
+        }
+    }
+}
+
 /// The limits that a refused head is over; the others count where they bite.
 const fn limit_of(kind: FaultKind) -> Option<Counter> {
     match kind {
@@ -150,15 +185,21 @@ impl Drop for AccessRecord {
         inner.metrics.request(self.service, self.final_status());
         inner.metrics.add(Counter::BytesIn, self.bytes_in);
         inner.metrics.add(Counter::BytesOut, self.bytes_out);
-        if let Some(kind) = self.final_fault() {
+        let fault = self.final_fault();
+        if let Some(kind) = fault {
             inner.metrics.fault(kind);
             if let Some(limit) = limit_of(kind) {
                 inner.metrics.add(limit, 1);
             }
         }
-        if inner.lines.is_some() {
-            self.log.write(self, (inner.clock)().saturating_duration_since(self.begun));
+        if self.action.is_none() && inner.lines.is_none() {
+            return;
         }
+        let total = (inner.clock)().saturating_duration_since(self.begun);
+        if let Some(action) = self.action {
+            inner.metrics.passed(&self.passed(action, fault, total));
+        }
+        self.log.write(self, total);
     }
 }
 

@@ -1,5 +1,6 @@
 use super::super::metrics::{Counter, Metrics};
 use super::*;
+use crate::clearml::{Action, Program};
 use crate::domain::addr::PeerAddr;
 use crate::domain::facts::{ListenerKind, TlsFacts};
 use crate::domain::fault::{Fault, FaultKind};
@@ -63,6 +64,9 @@ fn a_full_record_has_every_key() {
         |record| {
             record.client = "203.0.113.9".parse().unwrap();
             record.service = Some(ServiceName::App);
+            record.action = Action::all().last();
+            record.worker = Some(HeaderValue::from_static("gpu\"1"));
+            record.client_name = Some(HeaderValue::from_static("clearml-server-2.3.0, clearml-2.1.12"));
             record.address = Some("127.0.0.1:8080".into());
             record.status = Some(StatusCode::OK);
             record.queue = Some(Duration::from_micros(15));
@@ -82,6 +86,7 @@ fn a_full_record_has_every_key() {
             "time": "2024-02-29T12:34:56.089Z", "request_id": "r-1", "connection": 7, "client": "203.0.113.9",
             "peer": "[2001:db8::1]:5000", "listener": "https", "protocol": "HTTP/1.1", "tls": "TLSv1.3",
             "method": "GET", "host": "app.x:8443", "path": "/a?b=1&token=***", "service": "app",
+            "action": "workers.unregister", "worker": "gpu\"1", "program": "clearml-2.1.12",
             "target": "127.0.0.1:8080", "status": 200, "fault": null, "bytes_in": 5, "bytes_out": 6,
             "queue_ms": 0.015, "connect_ms": 1.234, "first_byte_ms": 20.0, "user_agent": "curl/8", "upgraded": true
         })
@@ -198,6 +203,49 @@ fn each_record_is_counted_and_written_once() {
          clearway_requests_total{service=\"files\",class=\"2xx\"} 500\n\
          clearway_faults_total{kind=\"truncated_answer\",side=\"target\"} 5\n"
     );
+}
+
+#[test]
+fn a_record_counts_for_its_action_its_worker_and_its_program() {
+    let metrics = Metrics::new(2);
+    let folder = tempfile::tempdir().unwrap();
+    let off = AccessLogSettings { enabled: false, ..settings(AccessFormat::Json, folder.path()) };
+    let writer = AccessWriter::start(&off).unwrap();
+    let logs = [0, 1].map(|index| writer.for_worker(metrics.worker(index), Instant::now));
+    let facts = facts("127.0.0.1:1", true);
+    let polls = Action::of(ServiceName::Api, &http::Method::GET, "/v2.23/queues.get_next_task");
+    for (log, status, fault, took) in [
+        (&logs[0], Some(200), None, 2),
+        (&logs[0], Some(401), None, 2),
+        (&logs[0], Some(502), Some(FaultKind::Broken), 2),
+        (&logs[1], Some(200), Some(FaultKind::Truncated), 200),
+        (&logs[1], Some(200), Some(FaultKind::ClientGone), 200),
+        (&logs[1], None, None, 200),
+    ] {
+        let mut record = record(log, &facts, &get("/"));
+        (record.action, record.program) = (Some(polls), Program::Agent);
+        record.worker = Some(HeaderValue::from_static("gpu-1"));
+        record.client_name = Some(HeaderValue::from_static("api-3.0.3"));
+        record.status = status.map(|status| StatusCode::from_u16(status).unwrap());
+        record.fault = fault.map(|kind| Fault::new(kind, ""));
+        record.first_byte = Some(Duration::from_millis(took));
+        (record.bytes_in, record.bytes_out) = (10, 20);
+    }
+    let traffic = metrics.traffic();
+    let [action] = traffic.actions.as_slice() else { panic!("{traffic:?}") };
+    assert_eq!((action.action, action.requests, action.refused, action.failed), ("queues.get_next_task", 6, 1, 2));
+    assert_eq!((action.bytes_in, action.bytes_out), (60, 120));
+    assert_eq!((action.queue.count(), action.connect.count(), action.total.count()), (0, 0, 6));
+    assert_eq!((action.first_byte.count(), action.first_byte.sum_micros), (6, 606_000));
+    assert_eq!(action.first_byte.percentile(50), Some(Duration::from_micros(2_500)));
+    assert_eq!(traffic.programs, [0, 0, 6, 0]);
+    for (heavies, name) in [(&traffic.workers, "gpu-1"), (&traffic.clients, "api-3.0.3")] {
+        let [heavy] = heavies.as_slice() else { panic!("{heavies:?}") };
+        assert_eq!((heavy.name.as_str(), heavy.requests, heavy.over, heavy.failed), (name, 6, 0, 2));
+        assert_eq!((heavy.bytes_in, heavy.bytes_out), (60, 120));
+    }
+    assert!(metrics.to_string().contains("clearway_action_requests_total{action=\"queues.get_next_task\"} 6\n"));
+    assert!(metrics.to_string().contains("clearway_program_requests_total{program=\"agent\"} 6\n"));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! One worker's counts: arrays of atomics, indexed by the rows of the tables, alone on their cache lines.
 
+use super::traffic::{Passed, TrafficShard};
 use super::{CLASSES, Counter, Gauge, SERVICES, TlsFailure};
 use crate::domain::fault::FaultKind;
 use crate::domain::names::ServiceName;
@@ -20,6 +21,7 @@ struct Shard {
     faults: [AtomicU64; FaultKind::ALL.len()],
     tls_failures: [AtomicU64; TlsFailure::ALL.len()],
     requests: [AtomicU64; SERVICES.len() * CLASSES.len()],
+    traffic: TrafficShard,
 }
 
 impl Default for Shard {
@@ -30,6 +32,7 @@ impl Default for Shard {
             faults: [const { AtomicU64::new(0) }; FaultKind::ALL.len()],
             tls_failures: [const { AtomicU64::new(0) }; TlsFailure::ALL.len()],
             requests: [const { AtomicU64::new(0) }; SERVICES.len() * CLASSES.len()],
+            traffic: TrafficShard::default(),
         }
     }
 }
@@ -62,6 +65,15 @@ impl WorkerMetrics {
         let service = service.map_or(SERVICES.len() - 1, |service| service as usize);
         let class = usize::from(status.as_u16() / 100).clamp(1, CLASSES.len()) - 1;
         add(&self.0.requests, service * CLASSES.len() + class, 1);
+    }
+
+    /// Counts what passed under its action, program, worker and client version.
+    pub(in super::super) fn passed(&self, passed: &Passed<'_>) {
+        self.0.traffic.count(passed);
+    }
+
+    pub(super) fn traffic(&self) -> &TrafficShard {
+        &self.0.traffic
     }
 
     pub(super) fn counted(&self, counter: Counter) -> u64 {

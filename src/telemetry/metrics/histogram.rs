@@ -1,0 +1,119 @@
+//! Histogram: how long something took, counted in fixed buckets.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// The upper ends of the buckets in microseconds, each included; behind the last one is a bucket without an end. From
+/// a call inside one machine to an upload that the SDK still waits for.
+pub const BOUNDS_MICROS: [u64; 15] = [
+    1_000,
+    2_500,
+    5_000,
+    10_000,
+    25_000,
+    50_000,
+    100_000,
+    250_000,
+    500_000,
+    1_000_000,
+    2_500_000,
+    5_000_000,
+    10_000_000,
+    60_000_000,
+    300_000_000,
+];
+
+const BUCKETS: usize = BOUNDS_MICROS.len() + 1;
+
+/// Durations by bucket, and their sum.
+#[derive(Debug, Default)]
+pub(super) struct Histogram {
+    buckets: [AtomicU64; BUCKETS],
+    sum_micros: AtomicU64,
+}
+
+impl Histogram {
+    /// Counts one duration.
+    pub(super) fn observe(&self, took: Duration) {
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        if let Some(bucket) = self.buckets.get(BOUNDS_MICROS.partition_point(|bound| *bound < micros)) {
+            bucket.fetch_add(1, Ordering::Relaxed);
+        }
+        self.sum_micros.fetch_add(micros, Ordering::Relaxed);
+    }
+
+    /// Adds what was counted so far to `into`.
+    pub(super) fn add_to(&self, into: &mut Durations) {
+        for (sum, bucket) in into.buckets.iter_mut().zip(&self.buckets) {
+            *sum = sum.wrapping_add(bucket.load(Ordering::Relaxed));
+        }
+        into.sum_micros = into.sum_micros.wrapping_add(self.sum_micros.load(Ordering::Relaxed));
+    }
+}
+
+/// A histogram at one moment, over all workers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Durations {
+    /// How many fell into each bucket of `BOUNDS_MICROS` alone, and behind the last.
+    pub buckets: [u64; BUCKETS],
+    /// All of them together.
+    pub sum_micros: u64,
+}
+
+impl Durations {
+    /// How many were counted.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.buckets.iter().sum()
+    }
+
+    /// The end of the bucket that the `percent` smallest reach into: an upper bound of that percentile. `None` without
+    /// any, or where it lies behind the last bound.
+    #[must_use]
+    pub fn percentile(&self, percent: u64) -> Option<Duration> {
+        let wanted = (self.count() * percent).div_ceil(100).max(1);
+        let mut seen = 0;
+        let reaches = |count: &u64| {
+            seen += count;
+            seen >= wanted
+        };
+        let bucket = self.buckets.iter().position(reaches)?;
+        BOUNDS_MICROS.get(bucket).map(|micros| Duration::from_micros(*micros))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(observed: &[u64]) -> Durations {
+        let histogram = Histogram::default();
+        observed.iter().for_each(|micros| histogram.observe(Duration::from_micros(*micros)));
+        let mut durations = Durations::default();
+        histogram.add_to(&mut durations);
+        durations
+    }
+
+    #[test]
+    fn a_duration_falls_into_the_bucket_that_ends_with_it() {
+        assert!(BOUNDS_MICROS.is_sorted());
+        for (micros, bucket) in [(0, 0), (1_000, 0), (1_001, 1), (300_000_000, 14), (300_000_001, 15), (u64::MAX, 15)] {
+            let durations = after(&[micros]);
+            assert_eq!(
+                (durations.buckets[bucket], durations.count(), durations.sum_micros),
+                (1, 1, micros),
+                "{micros}"
+            );
+        }
+    }
+
+    #[test]
+    fn percentiles_are_the_end_of_their_bucket() {
+        let durations = after(&[900, 900, 900, 900, 900, 900, 900, 900, 900, 40_000]);
+        assert_eq!(durations.percentile(50), Some(Duration::from_millis(1)));
+        assert_eq!(durations.percentile(90), Some(Duration::from_millis(1)));
+        assert_eq!(durations.percentile(91), Some(Duration::from_millis(50)));
+        assert_eq!(after(&[]).percentile(50), None);
+        assert_eq!(after(&[u64::MAX]).percentile(50), None);
+    }
+}
