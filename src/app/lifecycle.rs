@@ -129,6 +129,7 @@ impl Parts {
         let connections = Connections {
             limits: Arc::new(settings.limits.clone()),
             timeouts: Arc::new(settings.timeouts.clone()),
+            park: settings.memory.park,
             metrics: shard,
             tasks: tasks.clone(),
             shutdown: watch,

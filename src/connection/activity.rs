@@ -22,6 +22,12 @@ pub(super) struct Activity {
     reader: Mutex<Option<Waker>>,
     /// A body is still arriving, though its request may have been answered.
     receiving: AtomicBool,
+    /// The library has asked for the next head, and holds nothing that it has read before.
+    waiting: AtomicBool,
+    /// Something that was written may not have left.
+    unflushed: AtomicBool,
+    /// The library is to let go of the transport without closing it.
+    parking: AtomicBool,
 }
 
 /// One running request; counts down when dropped.
@@ -39,6 +45,9 @@ impl Activity {
             ending: AtomicBool::new(false),
             reader: Mutex::new(None),
             receiving: AtomicBool::new(false),
+            waiting: AtomicBool::new(false),
+            unflushed: AtomicBool::new(false),
+            parking: AtomicBool::new(false),
         })
     }
 
@@ -63,6 +72,37 @@ impl Activity {
     /// Notes whether the client is in the middle of a body.
     pub(super) fn set_receiving(&self, receiving: bool) {
         self.receiving.store(receiving, Ordering::Relaxed);
+    }
+
+    /// Notes whether the library waits for the next head, with nothing before it.
+    pub(super) fn set_waiting(&self, waiting: bool) {
+        self.waiting.store(waiting, Ordering::Relaxed);
+    }
+
+    /// Notes whether something written may not have left.
+    pub(super) fn set_unflushed(&self, unflushed: bool) {
+        self.unflushed.store(unflushed, Ordering::Relaxed);
+    }
+
+    /// Notes whether the library is to let go of the transport without closing it.
+    pub(super) fn set_parking(&self, parking: bool) {
+        self.parking.store(parking, Ordering::Relaxed);
+    }
+
+    /// Whether the library is to let go of the transport without closing it.
+    pub(super) fn parking(&self) -> bool {
+        self.parking.load(Ordering::Relaxed)
+    }
+
+    /// Since when nothing is under way in either direction: no request, no byte read ahead of one, no byte of an
+    /// answer. `None` while something is.
+    pub(super) fn quiet_since(&self) -> Option<Instant> {
+        let quiet = self.idle()
+            && self.waiting.load(Ordering::Relaxed)
+            && !self.partial.load(Ordering::Relaxed)
+            && !self.receiving.load(Ordering::Relaxed)
+            && !self.unflushed.load(Ordering::Relaxed);
+        quiet.then(|| self.idle_since())
     }
 
     /// Whether it ever had a request.

@@ -1,18 +1,50 @@
-//! Driving a connection to its end: idle deadlines, and the polite close when the process stops.
+//! Driving a connection to its end: idle deadlines, parking, and the polite close when the process stops.
 
 use super::Connections;
 use super::activity::Activity;
 use super::wire::GOODBYE;
+use crate::domain::settings::Timeouts;
 use crate::runtime::now;
 use crate::telemetry::Counter;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a client may take to receive what is left of its last answer. The libraries keep up to some hundred
 /// kilobytes of it behind the end of its body.
 const LAST_BYTES: Duration = Duration::from_secs(30);
+
+/// Why a connection is not driven any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// It has ended.
+    Ended,
+    /// It was quiet for so long that the library let go of it; the transport is open.
+    Parked,
+}
+
+/// How far a connection's end has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Running,
+    /// The process stops; a first request may be on its way.
+    Stopping,
+    /// It was asked to end.
+    Finishing,
+}
+
+/// What is due.
+enum Due {
+    /// Nothing before this.
+    At(Instant),
+    /// To ask for the end.
+    Finish,
+    /// To park it.
+    Park,
+    /// It was asked to end and has nothing to finish: the client does not answer the GOAWAY.
+    Over,
+}
 
 /// A connection that can be asked to end after its running requests.
 pub(super) trait Polite: Future<Output = hyper::Result<()>> {
@@ -20,55 +52,100 @@ pub(super) trait Polite: Future<Output = hyper::Result<()>> {
     fn finish(self: Pin<&mut Self>);
 }
 
-/// Runs `connection` until it ends, is idle for too long, or was asked to end and is idle.
+/// Runs `connection` until it ends, is idle for too long, or was asked to end and is idle; or until it was quiet for
+/// `park`.
 ///
 /// # Cancel safety
 /// Dropping the future closes the transport.
-pub(super) async fn drive<C: Polite>(parts: &Connections, activity: &Activity, connection: C) -> hyper::Result<()> {
-    let mut connection = std::pin::pin!(connection);
+pub(super) async fn drive<C: Polite>(
+    parts: &Connections,
+    activity: &Activity,
+    park: Option<Duration>,
+    mut connection: Pin<&mut C>,
+) -> hyper::Result<Outcome> {
     let mut shutdown = parts.shutdown.clone();
     let mut draining = std::pin::pin!(shutdown.draining());
-    let mut timer = std::pin::pin!(tokio::time::sleep(parts.timeouts.head.min(parts.timeouts.keep_alive)));
-    let linger = parts.timeouts.linger;
-    let last_bytes = LAST_BYTES.min(parts.timeouts.keep_alive);
-    let (mut stopping, mut finishing) = (false, false);
+    let first = parts.timeouts.head.min(parts.timeouts.keep_alive).min(park.unwrap_or(Duration::MAX));
+    let mut timer = std::pin::pin!(tokio::time::sleep(first));
+    let mut stage = Stage::Running;
     loop {
-        tokio::select! {
+        let finish = tokio::select! {
             biased;
-            ended = connection.as_mut() => return ended,
-            _ = &mut draining, if !stopping && !finishing => {
-                stopping = true;
-                timer.as_mut().reset((now() + GOODBYE).into());
+            ended = connection.as_mut() => return ended.map(|()| Outcome::Ended),
+            _ = &mut draining, if stage == Stage::Running => {
+                stage = Stage::Stopping;
+                false
             }
             // A new connection's first request is on its way: closed now, its client could not know what became of it.
-            () = used(activity), if stopping && !finishing => {
-                finishing = true;
-                connection.as_mut().finish();
-                timer.as_mut().reset((now() + GOODBYE).into());
-            }
-            () = &mut timer => {
-                let at = now();
-                let next = match activity.expiry(parts.timeouts.head, parts.timeouts.keep_alive, linger) {
-                    // It was asked to end and has nothing to finish: the client does not answer the GOAWAY.
-                    Some(_) if finishing && activity.end(last_bytes, linger) <= at => return Ok(()),
-                    Some(_) if finishing => at + GOODBYE,
-                    Some(expiry) if expiry <= at || stopping => {
-                        if !stopping {
-                            parts.metrics.add(Counter::KeepAliveTimeouts, 1);
-                        }
-                        finishing = true;
-                        connection.as_mut().finish();
-                        at + GOODBYE
+            () = used(activity), if stage == Stage::Stopping => true,
+            () = &mut timer => match due(&parts.timeouts, activity, park, stage) {
+                Due::At(at) => {
+                    timer.as_mut().reset(at.into());
+                    continue;
+                }
+                Due::Over => return Ok(Outcome::Ended),
+                Due::Park => {
+                    if let Poll::Ready(let_go) = let_go(activity, connection.as_mut()).await {
+                        return let_go.map(|()| Outcome::Parked);
                     }
-                    Some(expiry) => expiry,
-                    None if finishing => at + GOODBYE,
-                    // A request ends at some later time, so the connection cannot expire before this.
-                    None => at + parts.timeouts.keep_alive,
-                };
-                timer.as_mut().reset(next.into());
+                    true
+                }
+                Due::Finish => {
+                    if stage == Stage::Running {
+                        parts.metrics.add(Counter::KeepAliveTimeouts, 1);
+                    }
+                    true
+                }
+            },
+        };
+        if finish {
+            stage = Stage::Finishing;
+            connection.as_mut().finish();
+        }
+        timer.as_mut().reset((now() + GOODBYE).into());
+    }
+}
+
+/// What a connection's timer means when it fires.
+fn due(timeouts: &Timeouts, activity: &Activity, park: Option<Duration>, stage: Stage) -> Due {
+    let at = now();
+    let expiry = activity.expiry(timeouts.head, timeouts.keep_alive, timeouts.linger);
+    match stage {
+        Stage::Finishing => {
+            let end = activity.end(LAST_BYTES.min(timeouts.keep_alive), timeouts.linger);
+            if expiry.is_some() && end <= at { Due::Over } else { Due::At(at + GOODBYE) }
+        }
+        // A request ends at some later time, so the connection cannot expire before this.
+        Stage::Stopping => {
+            if expiry.is_some() {
+                Due::Finish
+            } else {
+                Due::At(at + timeouts.keep_alive)
+            }
+        }
+        Stage::Running => {
+            let parks = park.map(|park| activity.quiet_since().map_or(at + park, |since| since + park));
+            let ends = expiry.unwrap_or(at + timeouts.keep_alive);
+            match parks {
+                _ if ends <= at => Due::Finish,
+                Some(parks) if parks <= at => Due::Park,
+                Some(parks) => Due::At(parks.min(ends)),
+                None => Due::At(ends),
             }
         }
     }
+}
+
+/// Asks the library to let go of a quiet connection, which it does at once. If it ever should not, the connection ends
+/// behind what is under way.
+async fn let_go<C: Polite>(activity: &Activity, mut connection: Pin<&mut C>) -> Poll<hyper::Result<()>> {
+    activity.set_parking(true);
+    connection.as_mut().finish();
+    let let_go = poll_fn(|cx| Poll::Ready(connection.as_mut().poll(cx))).await;
+    if let_go.is_pending() {
+        activity.set_parking(false);
+    }
+    let_go
 }
 
 /// Ready once the connection has had a request. Looked at behind each step of the connection, so it needs no waker.

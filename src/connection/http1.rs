@@ -2,8 +2,9 @@
 
 use super::Connections;
 use super::activity::Activity;
-use super::deadlines::{Polite, drive};
+use super::deadlines::{Outcome, Polite, drive};
 use super::interim::WithInterims;
+use super::parked;
 use super::tracked::Tracked;
 use super::wire::Wire;
 use crate::runtime::ClientLink;
@@ -34,9 +35,36 @@ where
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let activity = Activity::new();
-    let (wire, report) = Wire::new(transport, parts, &activity, link.clone());
-    let wire = WithInterims::http1(wire, link, parts.metrics.clone());
-    let service = Tracked { inner: service, activity: Arc::clone(&activity), wire: Some(report) };
+    let (mut wire, report) = Wire::new(transport, parts, &activity, link.clone());
+    let mut service = Tracked { inner: service, activity: Arc::clone(&activity), wire: Some(report) };
+    loop {
+        // In a box, so that a parked connection keeps none of it.
+        match Box::pin(run(parts, &activity, wire, service, link.clone())).await? {
+            Some(rested) => (wire, service) = rested,
+            None => return Ok(()),
+        }
+        if !parked::wait(parts, &activity, &mut wire).await {
+            return Ok(());
+        }
+    }
+}
+
+/// Runs the library on the connection until its end; or until it was quiet for so long that it is parked, which gives
+/// wire and service back.
+async fn run<I, S, B>(
+    parts: &Connections,
+    activity: &Activity,
+    wire: Wire<I>,
+    service: Tracked<S>,
+    link: ClientLink,
+) -> hyper::Result<Option<(Wire<I>, Tracked<S>)>>
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Send + Sync + 'static,
+    S::Future: Send + 'static,
+    B: Body<Data = bytes::Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
     let head = parts.limits.head.as_usize();
     let mut builder = Builder::new();
     builder
@@ -46,7 +74,18 @@ where
     if parts.limits.headers.get() > FIELDS_ON_STACK {
         builder.max_headers(parts.limits.headers.get());
     }
-    drive(parts, &activity, builder.serve_connection(TokioIo::new(wire), service).with_upgrades()).await
+    let transport = WithInterims::http1(wire, link, parts.metrics.clone());
+    let mut connection = builder.serve_connection(TokioIo::new(transport), service).with_upgrades();
+    if drive(parts, activity, Some(parts.park), Pin::new(&mut connection)).await? == Outcome::Ended {
+        return Ok(None);
+    }
+    // The wire gives whole heads only, so nothing can be left of them; if there is, nobody knows what it means.
+    let left = connection.into_parts().filter(|left| left.read_buf.is_empty());
+    Ok(left.map(|left| {
+        let mut wire = left.io.into_inner().into_inner();
+        wire.rest();
+        (wire, left.service)
+    }))
 }
 
 impl<I, S, B> Polite for UpgradeableConnection<TokioIo<WithInterims<Wire<I>>>, Tracked<S>>

@@ -64,7 +64,9 @@ where
         .max_send_buf_size(SEND_BUFFER)
         .max_pending_accept_reset_streams(PENDING_RESETS)
         .max_local_error_reset_streams(LOCAL_RESETS);
-    drive(parts, &activity, builder.serve_connection(TokioIo::new(transport), service)).await
+    let mut connection = builder.serve_connection(TokioIo::new(transport), service);
+    // Its library can only be dissolved by closing: HTTP/2 is not parked.
+    drive(parts, &activity, None, Pin::new(&mut connection)).await.map(|_| ())
 }
 
 impl<I, S, B> Polite for Connection<TokioIo<WithInterims<Numbered<I>>>, Tracked<S>, Streams>

@@ -40,6 +40,11 @@ impl<I> WithInterims<I> {
     pub(super) fn http2(inner: I, link: ClientLink, metrics: WorkerMetrics) -> Self {
         Self { http2: true, ..Self::http1(inner, link, metrics) }
     }
+
+    /// The transport below.
+    pub(super) fn into_inner(self) -> I {
+        self.inner
+    }
 }
 
 impl<I: AsyncWrite + Unpin> WithInterims<I> {

@@ -3,7 +3,7 @@
 //! Owns: limits and deadlines of a connection, and the guard on the wire under HTTP/1.1. Leaves: what a request
 //! means to the service it is given.
 //! Limits: `limits.head`, `limits.headers`, `limits.target`, `limits.streams`, `limits.linger`, `timeouts.head`,
-//! `timeouts.keep_alive`, `timeouts.stalled_answer`, `timeouts.linger`.
+//! `timeouts.keep_alive`, `timeouts.park`, `timeouts.stalled_answer`, `timeouts.linger`.
 
 mod activity;
 mod deadlines;
@@ -11,7 +11,9 @@ mod http1;
 mod http2;
 mod interim;
 mod numbered;
+mod parked;
 mod stall;
+mod stalled_write;
 mod tracked;
 mod wire;
 
@@ -25,6 +27,7 @@ use hyper::service::Service;
 use std::convert::Infallible;
 use std::error::Error;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// What the connections of one worker share.
@@ -34,6 +37,8 @@ pub struct Connections {
     pub limits: Arc<Limits>,
     /// Waits.
     pub timeouts: Arc<Timeouts>,
+    /// How long a connection is quiet before it is parked.
+    pub park: Duration,
     /// This worker's counters.
     pub metrics: WorkerMetrics,
     /// This worker's tasks.
@@ -59,7 +64,8 @@ impl Connections {
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         let ended = if http2 {
-            http2::serve(self, transport, service, link).await
+            // In a box, so that HTTP/1.1 keeps no room for it.
+            Box::pin(http2::serve(self, transport, service, link)).await
         } else {
             http1::serve(self, transport, service, link).await
         };

@@ -10,10 +10,12 @@
 
 use super::Connections;
 use super::activity::Activity;
+use super::stalled_write::Stall;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::framing::{ChunkError, HeadLimits, Refusal, Stop, Tracker};
 use crate::runtime::ClientLink;
 use crate::telemetry::{Counter, WorkerMetrics};
+use std::future::poll_fn;
 use std::io::{Error, ErrorKind, IoSlice, Result};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,6 +31,9 @@ pub(super) const GOODBYE: Duration = Duration::from_secs(5);
 
 /// And at most this many bytes of it.
 const GOODBYE_BYTES: u64 = 1024 * 1024;
+
+/// A parked connection is read into this much first, on the stack.
+const WAKE_READ: usize = 256;
 
 /// What the wire and the service tell each other about single requests of the connection.
 #[derive(Debug, Default)]
@@ -82,15 +87,6 @@ pub(super) struct Wire<I> {
     metrics: WorkerMetrics,
 }
 
-/// A client that takes nothing of what we write.
-#[derive(Debug)]
-struct Stall {
-    patience: Duration,
-    timer: Option<Pin<Box<Sleep>>>,
-    /// Bytes were taken since the timer was set.
-    moved: bool,
-}
-
 /// Taking what a client still sends after its answer.
 #[derive(Debug)]
 struct Linger {
@@ -125,7 +121,7 @@ impl<I> Wire<I> {
             half_closed: false,
             head_timer: None,
             head_time: parts.timeouts.head,
-            stall: Stall { patience: parts.timeouts.stalled_answer, timer: None, moved: false },
+            stall: Stall::new(parts.timeouts.stalled_answer),
             linger: Linger {
                 time: GOODBYE.min(parts.timeouts.linger),
                 left: GOODBYE_BYTES.min(limits.linger.get()),
@@ -137,6 +133,18 @@ impl<I> Wire<I> {
             metrics: parts.metrics.clone(),
         };
         (wire, report)
+    }
+
+    /// Puts bytes that were given on before in front again: they are cleared already.
+    fn take_back(&mut self, bytes: &[u8]) {
+        self.held.splice(..0, bytes.iter().copied());
+        self.cleared += bytes.len();
+    }
+
+    /// Gives back what only a busy connection needs.
+    pub(super) fn rest(&mut self) {
+        self.activity.set_parking(false);
+        self.stall.rest();
     }
 
     /// Whether no request is running or arriving.
@@ -248,6 +256,7 @@ impl<I> Wire<I> {
 impl<I: AsyncRead + Unpin> AsyncRead for Wire<I> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<Result<()>> {
         let me = self.get_mut();
+        me.activity.set_waiting(false);
         loop {
             if me.give(buf) {
                 return Poll::Ready(Ok(()));
@@ -266,6 +275,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for Wire<I> {
             match Pin::new(&mut me.inner).poll_read(cx, buf) {
                 Poll::Pending => {
                     if !me.head_timed_out(cx) {
+                        me.activity.set_waiting(me.tracker.between() && me.held.is_empty());
                         return Poll::Pending;
                     }
                 }
@@ -288,46 +298,17 @@ impl<I: AsyncRead + Unpin> AsyncRead for Wire<I> {
     }
 }
 
-impl Stall {
-    /// Passes `result` on; a client that took nothing for too long becomes an error.
-    fn watch<T>(
-        &mut self,
-        cx: &mut Context<'_>,
-        result: Poll<Result<T>>,
-        metrics: &WorkerMetrics,
-        link: &ClientLink,
-    ) -> Poll<Result<T>> {
-        if result.is_ready() {
-            self.moved = true;
-            return result;
-        }
-        loop {
-            let patience = self.patience;
-            // Set once and moved on only when it fires, so that a busy download pays nothing for it.
-            let timer = self.timer.get_or_insert_with(|| {
-                self.moved = false;
-                Box::pin(sleep(patience))
-            });
-            ready!(timer.as_mut().poll(cx));
-            self.timer = None;
-            if !self.moved {
-                metrics.add(Counter::StalledAnswers, 1);
-                link.set_stalled(true);
-                return Poll::Ready(Err(Error::new(ErrorKind::TimedOut, "the client takes no bytes of its answer")));
-            }
-        }
-    }
-}
-
 impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<I> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
         let me = self.get_mut();
+        me.activity.set_unflushed(true);
         let result = Pin::new(&mut me.inner).poll_write(cx, bytes);
         me.stall.watch(cx, result, &me.metrics, &me.link)
     }
 
     fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[IoSlice<'_>]) -> Poll<Result<usize>> {
         let me = self.get_mut();
+        me.activity.set_unflushed(true);
         let result = Pin::new(&mut me.inner).poll_write_vectored(cx, bytes);
         me.stall.watch(cx, result, &me.metrics, &me.link)
     }
@@ -339,11 +320,17 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<I> {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let me = self.get_mut();
         let result = Pin::new(&mut me.inner).poll_flush(cx);
+        if result.is_ready() {
+            me.activity.set_unflushed(false);
+        }
         me.stall.watch(cx, result, &me.metrics, &me.link)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let me = self.get_mut();
+        if me.activity.parking() {
+            return Poll::Ready(Ok(()));
+        }
         let time = me.linger.time;
         let timer = me.linger.timer.get_or_insert_with(|| Box::pin(sleep(time)));
         let late = timer.as_mut().poll(cx).is_ready();
@@ -365,6 +352,32 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<I> {
 }
 
 impl<I: AsyncRead + Unpin> Wire<I> {
+    /// Waits for the client, with no buffer but what it sends; true for a head or a part of one, false when it closed.
+    /// What came is read again by whoever reads next.
+    ///
+    /// # Errors
+    /// The transport's.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost when dropped.
+    pub(super) async fn woken(&mut self) -> Result<bool> {
+        let mut piece = [0; WAKE_READ];
+        poll_fn(|cx| {
+            let mut buf = ReadBuf::new(&mut piece);
+            match Pin::new(&mut *self).poll_read(cx, &mut buf) {
+                Poll::Ready(Ok(())) => {
+                    self.take_back(buf.filled());
+                    Poll::Ready(Ok(!buf.filled().is_empty()))
+                }
+                Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+                // A head has begun: it has a deadline of its own.
+                Poll::Pending if !self.held.is_empty() => Poll::Ready(Ok(true)),
+                Poll::Pending => Poll::Pending,
+            }
+        })
+        .await
+    }
+
     /// Reads and drops what the client still sends, until it closes, or time or bytes run out.
     fn drop_the_rest(&mut self, cx: &mut Context<'_>, late: bool) -> Poll<Result<()>> {
         let mut scratch = [0; 16 * 1024];

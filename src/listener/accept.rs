@@ -95,15 +95,8 @@ impl Acceptor {
                 ListenerKind::Http => {
                     let scope = acceptor.scope(facts);
                     let link = scope.link().clone();
-                    acceptor
-                        .connections
-                        .serve(
-                            stream,
-                            false,
-                            service_fn(move |request| lead_to_https(Arc::clone(&scope), request)),
-                            link,
-                        )
-                        .await;
+                    let service = service_fn(move |request| lead_to_https(Arc::clone(&scope), request));
+                    Box::pin(acceptor.connections.serve(stream, false, service, link)).await;
                 }
             }
         });

@@ -21,37 +21,69 @@ const HANDSHAKE_RECORD: u8 = 0x16;
 static PACE: Pace = Pace::every_second();
 
 /// Serves one connection of the https listener to its end.
+///
+/// Each phase has a box of its own, and so has the transport: a connection keeps no room for a phase that is over, and
+/// what it keeps is moved as a pointer.
 pub(super) async fn serve(acceptor: &Acceptor, stream: TcpStream, mut facts: ConnectionFacts) {
+    let Some(opened) = Box::pin(open(acceptor, stream, &mut facts)).await else { return };
+    let scope = acceptor.scope(facts);
+    let link = scope.link().clone();
+    let connections = &acceptor.connections;
+    match opened {
+        Opened::Tls { stream, http2 } => {
+            let service = service_fn(move |request| handle(Arc::clone(&scope), request));
+            Box::pin(connections.serve(stream, http2, service, link)).await;
+        }
+        Opened::Plain(stream) => {
+            let service = service_fn(move |request| plain_on_tls(Arc::clone(&scope), request));
+            Box::pin(connections.serve(stream, false, service, link)).await;
+        }
+    }
+}
+
+/// What the first bytes made of a connection.
+enum Opened {
+    Tls {
+        stream: Box<TlsStream<ReadAhead>>,
+        http2: bool,
+    },
+    /// Plain HTTP on the wrong port.
+    Plain(Box<ReadAhead>),
+}
+
+/// Looks at the first byte and shakes hands. `None` where that failed, which is said and counted.
+async fn open(acceptor: &Acceptor, stream: TcpStream, facts: &mut ConnectionFacts) -> Option<Opened> {
     let deadline = Deadline::after(acceptor.connections.timeouts.handshake);
     let mut stream = ReadAhead::new(stream);
     match deadline.bound(stream.first_byte()).await {
         Some(Ok(Some(HANDSHAKE_RECORD))) => {}
-        Some(Ok(Some(byte))) if byte.is_ascii_alphabetic() => return plain(acceptor, stream, facts).await,
-        Some(Ok(None)) => return acceptor.connections.metrics.tls_failed(TlsFailure::Eof),
+        Some(Ok(Some(byte))) if byte.is_ascii_alphabetic() => {
+            acceptor.connections.metrics.tls_failed(TlsFailure::PlainHttp);
+            return Some(Opened::Plain(Box::new(stream)));
+        }
+        Some(Ok(None)) => {
+            acceptor.connections.metrics.tls_failed(TlsFailure::Eof);
+            return None;
+        }
         Some(Ok(_)) => {
-            return failed(acceptor, &facts, TlsFailure::NotTls, "the first byte is neither TLS nor HTTP", None);
+            return failed(acceptor, facts, TlsFailure::NotTls, "the first byte is neither TLS nor HTTP", None);
         }
         Some(Err(error)) => {
-            return failed(acceptor, &facts, TlsFailure::Transport, "the connection broke", Some(&error));
+            return failed(acceptor, facts, TlsFailure::Transport, "the connection broke", Some(&error));
         }
-        None => return timed_out(acceptor, &facts),
+        None => return timed_out(acceptor, facts),
     }
-    let accepted = deadline.bound(TlsAcceptor::from(acceptor.tls.config()).accept(stream)).await;
-    let stream = match accepted {
-        Some(Ok(stream)) => stream,
+    match deadline.bound(TlsAcceptor::from(acceptor.tls.config()).accept(stream)).await {
+        Some(Ok(stream)) => {
+            let http2 = secured(acceptor, &stream, facts);
+            Some(Opened::Tls { stream: Box::new(stream), http2 })
+        }
         Some(Err(error)) => {
             let failure = describe_handshake_error(&error);
-            return failed(acceptor, &facts, failure.reason, failure.hint, Some(&error));
+            failed(acceptor, facts, failure.reason, failure.hint, Some(&error))
         }
-        None => return timed_out(acceptor, &facts),
-    };
-    let http2 = secured(acceptor, &stream, &mut facts);
-    let scope = acceptor.scope(facts);
-    let link = scope.link().clone();
-    acceptor
-        .connections
-        .serve(stream, http2, service_fn(move |request| handle(Arc::clone(&scope), request)), link)
-        .await;
+        None => timed_out(acceptor, facts),
+    }
 }
 
 /// Notes what the handshake settled; whether HTTP/2 is spoken.
@@ -66,25 +98,22 @@ fn secured(acceptor: &Acceptor, stream: &TlsStream<ReadAhead>, facts: &mut Conne
     http2
 }
 
-async fn plain(acceptor: &Acceptor, stream: ReadAhead, facts: ConnectionFacts) {
-    acceptor.connections.metrics.tls_failed(TlsFailure::PlainHttp);
-    let scope = acceptor.scope(facts);
-    let link = scope.link().clone();
-    acceptor
-        .connections
-        .serve(stream, false, service_fn(move |request| plain_on_tls(Arc::clone(&scope), request)), link)
-        .await;
-}
-
-fn timed_out(acceptor: &Acceptor, facts: &ConnectionFacts) {
+fn timed_out(acceptor: &Acceptor, facts: &ConnectionFacts) -> Option<Opened> {
     acceptor.connections.metrics.add(Counter::HandshakeTimeouts, 1);
-    failed(acceptor, facts, TlsFailure::Timeout, "the client did not complete the handshake in time", None);
+    failed(acceptor, facts, TlsFailure::Timeout, "the client did not complete the handshake in time", None)
 }
 
-fn failed(acceptor: &Acceptor, facts: &ConnectionFacts, reason: TlsFailure, hint: &str, error: Option<&io::Error>) {
+fn failed(
+    acceptor: &Acceptor,
+    facts: &ConnectionFacts,
+    reason: TlsFailure,
+    hint: &str,
+    error: Option<&io::Error>,
+) -> Option<Opened> {
     acceptor.connections.metrics.tls_failed(reason);
     if let Some(suppressed) = PACE.allow(now()) {
         let error = error.map(tracing::field::display);
         tracing::info!(peer = %facts.peer, reason = reason.as_str(), hint, error, suppressed, "TLS handshake failed");
     }
+    None
 }

@@ -45,6 +45,7 @@ rows! {
     /// What only grows.
     Counter {
         ConnectionsAccepted = "clearway_connections_accepted_total", "Client connections accepted.";
+        ConnectionsParked = "clearway_connections_parked_total", "Times a quiet connection gave its buffers back.";
         AcceptErrors = "clearway_accept_errors_total", "Accepts that failed, for want of descriptors for example.";
         TlsHandshakes = "clearway_tls_handshakes_total", "TLS handshakes completed.";
         TlsResumed = "clearway_tls_resumed_total", "TLS handshakes that resumed an earlier one.";
@@ -89,6 +90,7 @@ rows! {
     /// What goes up and comes down.
     Gauge {
         Connections = "clearway_connections", "Open client connections.";
+        ParkedConnections = "clearway_parked_connections", "Open client connections that are parked.";
         Requests = "clearway_requests_in_flight", "Requests in flight.";
         Tunnels = "clearway_tunnels", "Open tunnels.";
         PooledConnections = "clearway_pooled_connections", "Idle connections to targets.";

@@ -30,6 +30,7 @@ mod limits;
 mod local;
 mod methods;
 mod no_replay;
+mod parking;
 mod regressions;
 mod routing;
 mod support;

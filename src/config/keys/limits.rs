@@ -97,6 +97,12 @@ pub(super) const KEYS: &[Key] = &[
          browsers poll, and a load balancer in front must give up first.",
     ),
     Key::new(
+        "timeouts.park",
+        Slot::Duration(|settings| &mut settings.memory.park, (Duration::from_millis(10), Duration::from_secs(3_600))),
+        "An HTTP/1.1 connection that was quiet for this long gives its buffers back. It stays open and\n\
+         gets them again with its next request.",
+    ),
+    Key::new(
         "timeouts.connect",
         Slot::Duration(|settings| &mut settings.timeouts.connect, WAIT),
         "One connection attempt to one target address.",

@@ -5,11 +5,13 @@
 
 mod limits;
 mod logs;
+mod memory;
 mod protection;
 mod timeouts;
 
 pub use limits::Limits;
 pub use logs::{AccessFormat, AccessLogSettings, LogFile, LogFormat, LogSettings};
+pub use memory::Memory;
 pub use protection::{CrossSite, FilesProtection, Protection};
 pub use timeouts::Timeouts;
 
@@ -46,6 +48,8 @@ pub struct Settings {
     pub timeouts: Timeouts,
     /// What is refused although it is well formed.
     pub protection: Protection,
+    /// What idle connections give back.
+    pub memory: Memory,
     /// Idle connections to targets.
     pub pool: PoolSettings,
     /// One line per request.
@@ -130,6 +134,7 @@ impl Settings {
             limits: Limits::default(),
             timeouts: Timeouts::default(),
             protection: Protection::default(),
+            memory: Memory::default(),
             pool: PoolSettings { idle_per_target: 64, idle_age: Duration::from_secs(30) },
             access_log: AccessLogSettings { enabled: true, format: AccessFormat::Json, file: LogFile::Stdout },
             log: LogSettings { filter: String::from("info"), format: LogFormat::Auto },
