@@ -1,12 +1,12 @@
 //! Settings to parts: the only wiring.
 
 use super::certificates::{CertificateError, Certificates, load};
-use crate::domain::names::{NamePattern, PerService};
+use crate::domain::names::{NamePattern, PerService, ServiceName};
 use crate::domain::settings::{ListenerSettings, Settings};
 use crate::listener::{BindError, Bound, bind};
 use crate::runtime::wall;
 use crate::telemetry::{AccessLogError, AccessWriter, Metrics};
-use crate::tls::{ServerTls, ServerTlsError, Tickets};
+use crate::tls::{ClientTls, LoadError, ServerTls, ServerTlsError, Tickets};
 use crate::upstream::Group;
 use std::error::Error;
 use std::fmt;
@@ -32,6 +32,8 @@ pub struct App {
 pub enum BuildError {
     /// A certificate cannot be used.
     Certificate(Box<CertificateError>),
+    /// The authorities of a service's targets cannot be read.
+    TargetAuthorities(LoadError),
     /// TLS cannot be set up.
     Tls(ServerTlsError),
     /// An address cannot be listened on.
@@ -46,6 +48,7 @@ impl BuildError {
     pub fn hint(&self) -> String {
         match self {
             Self::Certificate(error) => error.hint(),
+            Self::TargetAuthorities(error) => error.hint(),
             Self::Tls(_) => String::from("this build of the cryptography library lacks what TLS 1.2 and 1.3 need"),
             Self::Bind(error) => error.hint().to_owned(),
             Self::AccessLog(error) => error.hint().to_owned(),
@@ -57,6 +60,7 @@ impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Certificate(error) => error.fmt(f),
+            Self::TargetAuthorities(error) => error.fmt(f),
             Self::Tls(error) => error.fmt(f),
             Self::Bind(error) => error.fmt(f),
             Self::AccessLog(error) => error.fmt(f),
@@ -88,7 +92,7 @@ impl App {
             http: open(&settings.http)?,
             access: AccessWriter::start(&settings.access_log).map_err(BuildError::AccessLog)?,
             metrics: Metrics::new(settings.workers.get()),
-            groups: Arc::new(settings.services.map(|_, service| Group::new(service))),
+            groups: Arc::new(groups(&settings, None)?),
             tls: Arc::new(tls),
             covered,
             settings: Arc::new(settings),
@@ -124,4 +128,20 @@ impl App {
         let bound = self.https.first().map(|bound| bound.addr.port());
         self.settings.https.public_port.or(bound).unwrap_or(443)
     }
+}
+
+/// The groups that `settings` describes. Targets that `previous` has too go on with what is known of them.
+///
+/// # Errors
+/// `BuildError` when the authorities of a service's targets cannot be read.
+pub(super) fn groups(
+    settings: &Settings,
+    previous: Option<&PerService<Group>>,
+) -> Result<PerService<Group>, BuildError> {
+    let group = |service| {
+        let ca = settings.services.get(service).ca.as_deref();
+        let tls = ca.map(ClientTls::load).transpose().map_err(BuildError::TargetAuthorities)?;
+        Ok(Group::build(service, settings, tls.as_ref(), previous.map(|previous| previous.get(service))))
+    };
+    Ok(PerService { app: group(ServiceName::App)?, api: group(ServiceName::Api)?, files: group(ServiceName::Files)? })
 }

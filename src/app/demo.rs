@@ -1,8 +1,8 @@
 //! The demo: embedded stand-ins in place of a ClearML Server, on ports of their own.
 
-use crate::domain::addr::{TargetAddr, TargetHost};
+use crate::domain::addr::TargetAddr;
 use crate::domain::names::PerService;
-use crate::domain::settings::Settings;
+use crate::domain::settings::{Settings, TargetSettings};
 use crate::runtime::{Deadline, Shutdown, Tasks, Workers, start_workers};
 use crate::standin;
 use std::io;
@@ -58,7 +58,7 @@ impl Demo {
             (&mut settings.services.api, self.addresses.api),
             (&mut settings.services.files, self.addresses.files),
         ] {
-            service.targets = vec![TargetAddr { host: TargetHost::Ip(addr.ip()), port: addr.port() }];
+            service.targets = vec![TargetSettings::plain(TargetAddr::plain(addr))];
         }
     }
 

@@ -4,10 +4,12 @@ use super::build::App;
 use super::worker::WorkerMain;
 use crate::connection::Connections;
 use crate::domain::facts::ListenerKind;
+use crate::domain::names::PerService;
 use crate::listener::{Acceptor, Bound};
 use crate::request::{Site, Worker};
 use crate::runtime::{Deadline, Shutdown, Tasks, WorkerId, run_here, start_workers, stop_signals};
-use crate::telemetry::{AccessWriter, Metrics};
+use crate::telemetry::{AccessWriter, Metrics, WorkerMetrics};
+use crate::upstream::{Connector, Group, Watch};
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -46,6 +48,7 @@ impl App {
         let (shutdown, watch) = Shutdown::new();
         let (alive, done) = mpsc::channel(1);
         let cut = Arc::new(AtomicUsize::new(0));
+        let watched = Watched::new(&self);
         let (mut parts, access, metrics) = self.into_parts();
         let workers = start_workers(settings.workers, |id| {
             let tasks = Tasks::new();
@@ -63,7 +66,9 @@ impl App {
         })
         .map_err(RunError)?;
         drop(alive);
-        run_here(wait(shutdown, done, settings.timeouts.drain)).and_then(|waited| waited).map_err(RunError)?;
+        run_here(watch_and_wait(watched, shutdown, done, settings.timeouts.drain))
+            .and_then(|waited| waited)
+            .map_err(RunError)?;
         let panicked = workers.join();
         if panicked > 0 {
             tracing::error!(panicked, "workers ended by a panic");
@@ -150,6 +155,40 @@ impl Parts {
         let http = self.http.iter_mut().map(|bound| (ListenerKind::Http, bound));
         https.chain(http).filter_map(|(kind, bound)| bound.sockets.pop().map(|socket| (kind, socket))).collect()
     }
+}
+
+/// What the watchers of targets need, which run beside the workers.
+struct Watched {
+    groups: Arc<PerService<Group>>,
+    connector: Connector,
+    metrics: WorkerMetrics,
+}
+
+impl Watched {
+    fn new(app: &App) -> Self {
+        let metrics = app.metrics.worker(0);
+        let (timeouts, limits) = (&app.settings.timeouts, &app.settings.limits);
+        let connector = Connector::new(metrics.clone(), timeouts.connect, limits.answer_head.as_usize());
+        Self { groups: Arc::clone(&app.groups), connector, metrics }
+    }
+}
+
+/// Watches the targets until all workers are done: requests wait for targets during a drain too.
+async fn watch_and_wait(
+    watched: Watched,
+    shutdown: Shutdown,
+    done: mpsc::Receiver<()>,
+    patience: Duration,
+) -> io::Result<()> {
+    let (stop, stopped) = Shutdown::new();
+    let tasks = Tasks::new();
+    let Watched { groups, connector, metrics } = watched;
+    let watch = Watch::new(connector, metrics, tasks.clone(), stopped);
+    groups.iter().for_each(|(_, group)| watch.over(group));
+    let waited = wait(shutdown, done, patience).await;
+    stop.drain(Deadline::after(Duration::ZERO));
+    tasks.drained().await;
+    waited
 }
 
 /// Waits for a stop signal, drains, and returns when all workers are done.

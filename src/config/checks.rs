@@ -29,6 +29,7 @@ pub(super) fn check(settings: &Settings, map: &Map, wrong: &[String]) -> Vec<Pro
     problems.extend(checker.keep_alive());
     problems.extend(checker.upload_rate());
     problems.extend(checker.idle_age());
+    problems.extend(checker.authorities());
     if is_right("limits.head") && is_right("limits.target") {
         problems.extend(checker.target_fits_head());
     }
@@ -94,6 +95,22 @@ impl Checker<'_> {
             let hint = "ClearML's web server closes idle connections after 75s; a request sent just then fails";
             self.warning("pool.idle_age", message()).hint(hint)
         })
+    }
+
+    /// A certificate that nobody checks is none.
+    fn authorities(&self) -> Vec<Problem> {
+        let services = self.settings.services.iter();
+        let unchecked =
+            services.filter(|(_, own)| own.ca.is_none() && own.targets.iter().any(|target| target.addr.tls));
+        unchecked
+            .map(|(service, _)| {
+                let path = format!("services.{service}.targets");
+                let hint = format!(
+                    "set services.{service}.ca to the PEM file of the authority that issued their certificates"
+                );
+                self.error(&path, "https:// targets need an authority to be checked against".into()).hint(hint)
+            })
+            .collect()
     }
 
     fn target_fits_head(&self) -> Option<Problem> {

@@ -17,6 +17,7 @@ mod reference;
 mod render;
 mod slot;
 mod suggest;
+mod targets;
 mod tree;
 mod units;
 mod users;

@@ -4,11 +4,11 @@
 //! keys exist to `keys`, rules between keys to `checks`.
 
 use super::problem::{Origin, Problem, shown};
-use super::slot::{ACCESS_FORMATS, Bounds, LOG_FORMATS, Slot, duration_text};
+use super::slot::{ACCESS_FORMATS, BALANCES, Bounds, LOG_FORMATS, Slot, duration_text};
 use super::suggest::closest;
 use super::tree::{Map, Node, Value};
 use super::units::{self, Mistake};
-use crate::domain::addr::{ListenAddr, TargetAddr, TrustedNetworks};
+use crate::domain::addr::{ListenAddr, TrustedNetworks};
 use crate::domain::page_origin::PageOrigin;
 use crate::domain::settings::{CertificateFiles, Domains, LogFile, Settings};
 use crate::domain::units::ByteSize;
@@ -34,7 +34,7 @@ impl Reader<'_> {
             Slot::Switch(at) => units::switch(value).map(|switch| *at(settings) = switch),
             Slot::Count(at, bounds) => count(value, *bounds).map(|n| *at(settings) = nonzero(n)),
             Slot::CountOrZero(at, bounds) => count(value, *bounds).map(|n| *at(settings) = as_usize(n)),
-            Slot::Streams(at, bounds) => {
+            Slot::Number(at, bounds) => {
                 count(value, *bounds).map(|n| *at(settings) = u32::try_from(n).unwrap_or(u32::MAX))
             }
             Slot::Rate(at, bounds) => {
@@ -54,6 +54,10 @@ impl Reader<'_> {
             Slot::LogFile(at) => text(value).map(|file| *at(settings) = log_file(file)),
             Slot::Folder(at) => text(value).map(|folder| *at(settings) = self.path(folder, &node.at)),
             Slot::Binds(at) => return self.binds(path, node, at(settings)),
+            Slot::FileOrNone(at) => text(value).map(|file| *at(settings) = Some(self.path(file, &node.at))),
+            Slot::Balance(at) => one_of(value, BALANCES).map(|balance| *at(settings) = balance),
+            Slot::UrlPath(at) => units::url_path(value).map(|path| *at(settings) = path),
+            Slot::Statuses(at) => return self.statuses(path, node, at(settings)),
             Slot::Targets(at) => return self.targets(path, node, at(settings)),
             Slot::Domains(at) => return self.domains(path, node, at(settings)),
             Slot::Networks(at) => return self.networks(path, node, at(settings)),
@@ -65,13 +69,13 @@ impl Reader<'_> {
         }
     }
 
-    fn mistake(&mut self, path: &str, origin: &Origin, mistake: Mistake) {
+    pub(super) fn mistake(&mut self, path: &str, origin: &Origin, mistake: Mistake) {
         let problem = Problem::error(origin.clone(), mistake.message).at(path);
         self.problems.push(Problem { hint: mistake.hint, ..problem });
     }
 
     /// Reads each element; a single value counts as a list of one. `None` where any element is wrong.
-    fn each<T>(
+    pub(super) fn each<T>(
         &mut self,
         path: &str,
         node: &Node,
@@ -99,19 +103,6 @@ impl Reader<'_> {
         if let Some(binds) = self.each(path, node, parse) {
             *field = binds;
         }
-    }
-
-    fn targets(&mut self, path: &str, node: &Node, field: &mut Vec<TargetAddr>) {
-        let parse = |text: &str| {
-            TargetAddr::parse(text.trim())
-                .map_err(|error| list_hint(text, &format!("{} is no target", shown(text)), &error))
-        };
-        let Some(targets) = self.each(path, node, parse) else { return };
-        if targets.is_empty() {
-            let mistake = Mistake::new("the list is empty; a service needs at least one target");
-            return self.mistake(path, &node.at, mistake.hint("leave the key out for the default"));
-        }
-        *field = targets;
     }
 
     fn domains(&mut self, path: &str, node: &Node, field: &mut Domains) {
@@ -233,7 +224,7 @@ impl Reader<'_> {
 }
 
 /// A text; numbers are taken as written, because `443` may be meant as one.
-fn text(value: &Value) -> Result<&str, Mistake> {
+pub(super) fn text(value: &Value) -> Result<&str, Mistake> {
     let text = match value {
         Value::Text(text) | Value::Number(text) => text,
         other => return Err(Mistake::new(format!("expected a text, found {}", other.kind()))),
@@ -245,7 +236,7 @@ fn text(value: &Value) -> Result<&str, Mistake> {
 }
 
 /// `error`, or the way to write several values where `text` seems to hold them.
-fn list_hint(text: &str, message: &str, error: &dyn Display) -> Mistake {
+pub(super) fn list_hint(text: &str, message: &str, error: &dyn Display) -> Mistake {
     let mistake = Mistake::new(message);
     if text.contains(',') {
         let items = text.split(',').map(|item| format!("\"{}\"", item.trim())).collect::<Vec<_>>();
@@ -258,7 +249,7 @@ fn log_file(text: &str) -> LogFile {
     if text == "-" { LogFile::Stdout } else { LogFile::Path(PathBuf::from(text)) }
 }
 
-fn count(value: &Value, (least, most): Bounds<u64>) -> Result<u64, Mistake> {
+pub(super) fn count(value: &Value, (least, most): Bounds<u64>) -> Result<u64, Mistake> {
     let number = units::count(value)?;
     within(number, least, most, &number, &least, &most)
 }

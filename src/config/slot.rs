@@ -2,9 +2,11 @@
 //!
 //! Owns: the closed set of types and their limits. Leaves: reading values to `read`, the rows to `keys`.
 
-use crate::domain::addr::{ListenAddr, TargetAddr, TrustedNetworks};
+use crate::domain::addr::{ListenAddr, TrustedNetworks};
 use crate::domain::page_origin::PageOrigin;
-use crate::domain::settings::{AccessFormat, CertificateFiles, Domains, LogFile, LogFormat, Settings};
+use crate::domain::settings::{
+    AccessFormat, Balance, CertificateFiles, Domains, ExpectedStatuses, LogFile, LogFormat, Settings, TargetSettings,
+};
 use crate::domain::units::ByteSize;
 use std::fmt::Display;
 use std::num::{NonZeroU64, NonZeroUsize};
@@ -23,7 +25,7 @@ pub(super) enum Slot {
     /// A whole number.
     Count(At<NonZeroUsize>, Bounds<u64>),
     CountOrZero(At<usize>, Bounds<u64>),
-    Streams(At<u32>, Bounds<u64>),
+    Number(At<u32>, Bounds<u64>),
     /// Bytes a second.
     Rate(At<NonZeroU64>, Bounds<u64>),
     Size(At<ByteSize>, Bounds<ByteSize>),
@@ -31,7 +33,12 @@ pub(super) enum Slot {
     Duration(At<Duration>, Bounds<Duration>),
     PortOrNone(At<Option<u16>>),
     Binds(At<Vec<ListenAddr>>),
-    Targets(At<Vec<TargetAddr>>),
+    Targets(At<Vec<TargetSettings>>),
+    Balance(At<Balance>),
+    Statuses(At<ExpectedStatuses>),
+    /// A path with an optional query.
+    UrlPath(At<String>),
+    FileOrNone(At<Option<PathBuf>>),
     Domains(At<Domains>),
     Certificates(At<Vec<CertificateFiles>>),
     Folder(At<PathBuf>),
@@ -51,13 +58,17 @@ pub(super) const ACCESS_FORMATS: &[(&str, AccessFormat)] =
 pub(super) const LOG_FORMATS: &[(&str, LogFormat)] =
     &[("auto", LogFormat::Auto), ("pretty", LogFormat::Pretty), ("json", LogFormat::Json)];
 
+/// The ways of balancing by name.
+pub(super) const BALANCES: &[(&str, Balance)] =
+    &[("least_outstanding", Balance::LeastOutstanding), ("round_robin", Balance::RoundRobin)];
+
 impl Slot {
     /// The type as the reference names it, with its limits.
     pub(super) fn type_text(&self) -> String {
         let range = |least: &dyn Display, most: &dyn Display| format!("{least} to {most}");
         match self {
             Self::Switch(_) => "true or false".into(),
-            Self::Count(_, (least, most)) | Self::CountOrZero(_, (least, most)) | Self::Streams(_, (least, most)) => {
+            Self::Count(_, (least, most)) | Self::CountOrZero(_, (least, most)) | Self::Number(_, (least, most)) => {
                 format!("number, {}", range(least, most))
             }
             Self::Rate(_, (least, most)) => format!("bytes per second, {}", range(least, most)),
@@ -68,7 +79,11 @@ impl Slot {
             }
             Self::PortOrNone(_) => "port, 1 to 65535".into(),
             Self::Binds(_) => "list of ports or addresses with port".into(),
-            Self::Targets(_) => "list of host:port".into(),
+            Self::Targets(_) => "list of host:port, https://host:port or { address, weight, backup }".into(),
+            Self::Balance(_) => names(BALANCES),
+            Self::Statuses(_) => "list of statuses or ranges of them (\"200-299\")".into(),
+            Self::UrlPath(_) => "path".into(),
+            Self::FileOrNone(_) => "path of a file".into(),
             Self::Domains(_) => "name, list of names, or \"*\"".into(),
             Self::Certificates(_) => "list of { chain, key }".into(),
             Self::Folder(_) => "path".into(),
@@ -87,7 +102,7 @@ impl Slot {
             Self::Switch(at) => at(settings).to_string(),
             Self::Count(at, _) => at(settings).to_string(),
             Self::CountOrZero(at, _) => at(settings).to_string(),
-            Self::Streams(at, _) => at(settings).to_string(),
+            Self::Number(at, _) => at(settings).to_string(),
             Self::Rate(at, _) => at(settings).to_string(),
             Self::Size(at, _) => at(settings).to_string(),
             Self::SizeOrNone(at, _) => at(settings).as_ref()?.to_string(),
@@ -95,6 +110,10 @@ impl Slot {
             Self::PortOrNone(at) => at(settings).as_ref()?.to_string(),
             Self::Binds(at) => list(at(settings)),
             Self::Targets(at) => list(at(settings)),
+            Self::Balance(at) => name(BALANCES, *at(settings)),
+            Self::Statuses(at) => list(&at(settings).0.iter().map(range_text).collect::<Vec<_>>()),
+            Self::UrlPath(at) => format!("{:?}", at(settings)),
+            Self::FileOrNone(at) => format!("{:?}", at(settings).as_ref()?.display().to_string()),
             Self::Domains(at) => match at(settings) {
                 Domains::Any => return None,
                 Domains::Listed(names) => list(names),
@@ -116,6 +135,10 @@ impl Slot {
 fn list<T: Display>(items: &[T]) -> String {
     let quoted = items.iter().map(|item| format!("\"{item}\"")).collect::<Vec<_>>();
     format!("[{}]", quoted.join(", "))
+}
+
+fn range_text((first, last): &(u16, u16)) -> String {
+    if first == last { first.to_string() } else { format!("{first}-{last}") }
 }
 
 fn names<T>(table: &[(&str, T)]) -> String {

@@ -70,6 +70,28 @@ pub(super) fn size(value: &Value) -> Result<ByteSize, Mistake> {
     })
 }
 
+/// Reads the path of a request: it begins with a slash and has nothing that a head cannot carry.
+pub(super) fn url_path(value: &Value) -> Result<String, Mistake> {
+    let (Value::Text(text) | Value::Number(text)) = value else {
+        return Err(Mistake::new(format!("expected a path, found {}", value.kind())));
+    };
+    let text = text.trim();
+    if text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(text.to_owned());
+    }
+    Err(Mistake::new(format!("{} is no path of a URL", shown(text))).hint("as in \"/debug.ping\""))
+}
+
+/// Reads `200` or `200-299`.
+pub(super) fn statuses(text: &str) -> Result<(u16, u16), Mistake> {
+    let status = |text: &str| text.trim().parse().ok().filter(|status| (100..=599).contains(status));
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    match (status(first), status(last)) {
+        (Some(first), Some(last)) if first <= last => Ok((first, last)),
+        _ => Err(Mistake::new(format!("{} is no status", shown(text))).hint("write 200, or a range: \"200-299\"")),
+    }
+}
+
 /// Reads a whole number, written with or without quotes.
 pub(super) fn count(value: &Value) -> Result<u64, Mistake> {
     let scalar = match value {

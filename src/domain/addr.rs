@@ -79,6 +79,9 @@ impl fmt::Display for ListenAddr {
     }
 }
 
+/// The port of https where none is written.
+const HTTPS_PORT: u16 = 443;
+
 /// The host part of a target.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum TargetHost {
@@ -88,9 +91,11 @@ pub enum TargetHost {
     Name(HostName),
 }
 
-/// One address of a service: `127.0.0.1:8080`, `[::1]:8080` or `webserver:80`.
+/// One address of a service: `127.0.0.1:8080`, `[::1]:8080`, `webserver:80` or `https://webserver:443`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TargetAddr {
+    /// Whether TLS is spoken there.
+    pub tls: bool,
     /// Address or name.
     pub host: TargetHost,
     /// TCP port.
@@ -113,40 +118,59 @@ impl fmt::Display for TargetAddrError {
         match self {
             Self::Port => f.write_str("a target needs a port from 1 to 65535, as in \"127.0.0.1:8008\""),
             Self::Host(error) => error.fmt(f),
-            Self::Url => f.write_str("a target is host:port, without scheme and path"),
+            Self::Url => f.write_str("a target is host:port or https://host:port, without path"),
         }
     }
 }
 
 impl TargetAddr {
-    /// Parses `host:port`.
+    /// A target that is spoken to in plain HTTP.
+    #[must_use]
+    pub const fn plain(addr: SocketAddr) -> Self {
+        Self { tls: false, host: TargetHost::Ip(addr.ip()), port: addr.port() }
+    }
+
+    /// Parses `host:port` or `https://host:port`, whose port may be left out.
     ///
     /// # Errors
     /// `TargetAddrError` with the part that is wrong.
     pub fn parse(text: &str) -> Result<Self, TargetAddrError> {
+        let (tls, text) = text.strip_prefix("https://").map_or((false, text), |rest| (true, rest));
         if text.contains('/') {
             return Err(TargetAddrError::Url);
         }
         if let Ok(addr) = text.parse::<SocketAddr>() {
-            return Self::checked(TargetHost::Ip(addr.ip()), addr.port());
+            return Self::checked(tls, TargetHost::Ip(addr.ip()), addr.port());
         }
-        let (host, port) = text.rsplit_once(':').ok_or(TargetAddrError::Port)?;
-        let port = port.parse().map_err(|_| TargetAddrError::Port)?;
+        if let Some(ip) = text.parse::<IpAddr>().ok().filter(|ip| tls && ip.is_ipv4()) {
+            return Self::checked(tls, TargetHost::Ip(ip), HTTPS_PORT);
+        }
+        let (host, port) = match text.rsplit_once(':') {
+            Some((host, port)) => (host, port.parse().map_err(|_| TargetAddrError::Port)?),
+            None if tls => (text, HTTPS_PORT),
+            None => return Err(TargetAddrError::Port),
+        };
         let host = HostName::parse(host).map_err(TargetAddrError::Host)?;
-        Self::checked(TargetHost::Name(host), port)
+        Self::checked(tls, TargetHost::Name(host), port)
     }
 
-    fn checked(host: TargetHost, port: u16) -> Result<Self, TargetAddrError> {
-        if port == 0 { Err(TargetAddrError::Port) } else { Ok(Self { host, port }) }
+    fn checked(tls: bool, host: TargetHost, port: u16) -> Result<Self, TargetAddrError> {
+        if port == 0 { Err(TargetAddrError::Port) } else { Ok(Self { tls, host, port }) }
+    }
+
+    /// Host and port, as in a `Host` field.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        match &self.host {
+            TargetHost::Ip(ip) => SocketAddr::new(*ip, self.port).to_string(),
+            TargetHost::Name(name) => format!("{name}:{}", self.port),
+        }
     }
 }
 
 impl fmt::Display for TargetAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.host {
-            TargetHost::Ip(ip) => SocketAddr::new(*ip, self.port).fmt(f),
-            TargetHost::Name(name) => write!(f, "{name}:{}", self.port),
-        }
+        write!(f, "{}{}", if self.tls { "https://" } else { "" }, self.authority())
     }
 }
 
@@ -192,9 +216,13 @@ mod tests {
 
     #[test]
     fn targets_are_addresses_or_names_with_a_port() {
-        for text in ["127.0.0.1:8080", "[::1]:8080", "webserver:80", "api.internal.example:8008"] {
+        for text in ["127.0.0.1:8080", "[::1]:8080", "webserver:80", "api.internal.example:8008", "https://api:8443"] {
             assert_eq!(TargetAddr::parse(text).unwrap().to_string(), text);
         }
+        for (text, full) in [("https://api", "https://api:443"), ("https://10.0.0.1", "https://10.0.0.1:443")] {
+            assert_eq!(TargetAddr::parse(text).unwrap().to_string(), full);
+        }
+        assert_eq!(TargetAddr::parse("https://api/path"), Err(TargetAddrError::Url));
         assert_eq!(TargetAddr::parse("webserver"), Err(TargetAddrError::Port));
         assert_eq!(TargetAddr::parse("webserver:0"), Err(TargetAddrError::Port));
         assert_eq!(TargetAddr::parse("http://webserver:80"), Err(TargetAddrError::Url));

@@ -4,11 +4,13 @@
 //! every rule is tested by tables and properties. The files are this folder's face.
 
 pub mod addr;
+pub mod balance;
 pub mod class;
 pub mod facts;
 pub mod fault;
 pub mod forwarded;
 pub mod framing;
+pub mod health;
 pub mod hop_by_hop;
 pub mod names;
 pub mod page_origin;

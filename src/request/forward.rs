@@ -6,6 +6,7 @@
 
 use super::admit::Permit;
 use super::answer_body::{Relay, Silence, Source};
+use super::hold::Search;
 use super::outgoing::Outgoing;
 use super::respond::Answer;
 use super::scope::{Scope, Worker};
@@ -15,14 +16,13 @@ use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::names::ServiceName;
 use crate::runtime::{Deadline, now};
 use crate::telemetry::{AccessRecord, Counter};
-use crate::upstream::{Answering, Connection, ExchangeError, Group, Lease, Outbound, Rest};
+use crate::upstream::{Answering, ExchangeError, Lease, Outbound, Rest, Target};
 use http::{Response, StatusCode, response};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Between two attempts to connect while a request is held; doubled each time up to `BACK_OFF_MAX`.
+/// Before another connection to a target that closes them before they take a byte.
 const BACK_OFF: Duration = Duration::from_millis(50);
-const BACK_OFF_MAX: Duration = Duration::from_millis(500);
 
 /// A head from a target, with what is needed for the rest of its answer.
 pub(super) struct Reply {
@@ -97,13 +97,19 @@ pub(super) async fn exchange(
     let timeouts = &site.settings.timeouts;
     record.queue = Some(now().saturating_duration_since(record.begun));
     let held_until = Deadline::after(timeouts.hold);
+    let mut search = Search::new(worker, site.groups.get(service), held_until);
     loop {
-        let (lease, connection) = connection(worker, site.groups.get(service), held_until, record).await?;
+        let searched = now();
+        let found = search.connection(outbound.kept()).await;
+        record.address = search.address.take().or_else(|| record.address.take());
+        let (lease, connection) = found?;
         record.attempts += 1;
         let begun = now();
+        record.connect = Some(begun.saturating_duration_since(searched));
         match head_in_time(connection.exchange(outbound, to_head), upload, timeouts.first_byte).await {
             Some(Ok((head, answering, rest))) => {
                 record.first_byte = Some(now().saturating_duration_since(begun));
+                lease.target().answered();
                 return Ok(Reply { head, answering, rest, lease });
             }
             Some(Err(ExchangeError::Unsent(unsent))) => {
@@ -114,57 +120,16 @@ pub(super) async fn exchange(
                 }
                 // Once is the usual end of an idle connection; more often is a target that accepts and closes.
                 if record.attempts > 1 {
+                    lease.target().broke("it accepts and closes");
                     Deadline::after(BACK_OFF).wait().await;
                 }
                 outbound = *unsent;
             }
-            Some(Err(error)) => return Err(broken(error, upload, worker)),
+            Some(Err(error)) => return Err(broken(error, upload, worker, lease.target())),
             None => {
                 worker.metrics.add(Counter::FirstByteTimeouts, 1);
                 return Err(Fault::new(FaultKind::NoAnswer, format!("no answer within {:?}", timeouts.first_byte)));
             }
-        }
-    }
-}
-
-/// A connection to some target of `group`: an idle one, or a new one. While no target accepts, the request is held
-/// and tried again until the deadline.
-async fn connection(
-    worker: &Worker,
-    group: &Group,
-    deadline: Deadline,
-    record: &mut AccessRecord,
-) -> Result<(Lease, Connection), Fault> {
-    let begun = now();
-    let mut tried = Vec::new();
-    let mut pause = BACK_OFF;
-    loop {
-        let Some(lease) = group.lease(&tried) else {
-            return Err(Fault::new(FaultKind::Unreachable, "the service has no target"));
-        };
-        let target = lease.target();
-        record.address = Some(Arc::clone(target.label()));
-        let taken = match worker.pool.take(target.id()) {
-            Some(connection) => Ok(connection),
-            None => worker.connector.connect(target, deadline).await,
-        };
-        let error = match taken {
-            Ok(connection) => {
-                record.connect = Some(now().saturating_duration_since(begun));
-                return Ok((lease, connection));
-            }
-            Err(error) => error,
-        };
-        if deadline.passed() {
-            worker.metrics.add(Counter::HoldTimeouts, 1);
-            return Err(Fault::new(FaultKind::Unreachable, format!("target {}: {error}", target.label())));
-        }
-        tried.push(target.id());
-        // Another target is tried at once; the same ones only after a pause.
-        if tried.len() >= group.targets().len() {
-            tried.clear();
-            Deadline::after(pause).min(deadline).wait().await;
-            pause = (pause * 2).min(BACK_OFF_MAX);
         }
     }
 }
@@ -182,9 +147,15 @@ async fn head_in_time<T>(sending: impl Future<Output = T>, upload: Option<&Uploa
     }
 }
 
-fn broken<B>(error: ExchangeError<B>, upload: Option<&Upload>, worker: &Worker) -> Fault {
+fn broken<B>(error: ExchangeError<B>, upload: Option<&Upload>, worker: &Worker, target: &Target) -> Fault {
     if let Some(fault) = upload.and_then(|upload| upload.fault()) {
         return fault.clone();
+    }
+    match &error {
+        ExchangeError::Broken(error) => target.broke(&format!("a request got no answer: {error}")),
+        ExchangeError::BadAnswer(what) => target.broke(what),
+        ExchangeError::TooLarge => target.broke("the head of an answer is too large"),
+        ExchangeError::Body | ExchangeError::Unsent(_) => {}
     }
     match error {
         ExchangeError::BadAnswer(what) => Fault::new(FaultKind::BadAnswer, what),

@@ -8,6 +8,7 @@ mod answer_body;
 mod client_body;
 mod forward;
 mod guard;
+mod hold;
 mod ids;
 mod lead;
 mod outgoing;

@@ -43,7 +43,11 @@ where
 /// # Errors
 /// The operating system's, when the executor cannot be made.
 pub fn run_here<F: Future>(work: F) -> std::io::Result<F::Output> {
-    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work))
+    let executor = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let done = executor.block_on(work);
+    // Name look-ups under way are not waited for.
+    executor.shutdown_background();
+    Ok(done)
 }
 
 impl Workers {

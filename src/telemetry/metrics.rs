@@ -57,6 +57,9 @@ rows! {
         PoolReuses = "clearway_pool_reuses_total", "Requests sent on an idle connection to a target.";
         PoolEvictions = "clearway_pool_evictions_total", "Idle target connections closed for age, room or death.";
         InterimAnswers = "clearway_interim_answers_total", "Heads before an answer (102, 103) passed on.";
+        Probes = "clearway_probes_total", "Looks at targets to see whether they are well.";
+        ProbesFailed = "clearway_probes_failed_total", "Looks at targets that found something wrong.";
+        Held = "clearway_held_total", "Requests that waited for a target that accepts.";
         Retries = "clearway_retries_total", "Requests sent again because not one byte of them had been sent.";
         AccessLinesDropped = "clearway_access_lines_dropped_total", "Access-log lines lost: the log could not keep up.";
         TasksPanicked = "clearway_tasks_panicked_total", "Tasks that ended by a panic.";
@@ -73,6 +76,8 @@ rows! {
         SlowBodies = "clearway_limit_min_upload_rate_total", "Request bodies slower than limits.min_upload_rate.";
         LingerCutOff = "clearway_limit_linger_total", "Unread request bodies cut off by limits.linger or its timeout.";
         BodyTooLarge = "clearway_limit_max_body_total", "Request bodies over their service's max_body.";
+
+        HeldRequestsFull = "clearway_limit_held_total", "Requests refused by limits.held_requests or held_bytes.";
 
         HandshakeTimeouts = "clearway_timeout_handshake_total", "Connections ended by timeouts.handshake.";
         HeadTimeouts = "clearway_timeout_head_total", "Connections ended by timeouts.head.";
@@ -92,6 +97,7 @@ rows! {
         Connections = "clearway_connections", "Open client connections.";
         ParkedConnections = "clearway_parked_connections", "Open client connections that are parked.";
         Requests = "clearway_requests_in_flight", "Requests in flight.";
+        Held = "clearway_held_requests", "Requests waiting for a target that accepts.";
         Tunnels = "clearway_tunnels", "Open tunnels.";
         PooledConnections = "clearway_pooled_connections", "Idle connections to targets.";
     }

@@ -3,6 +3,7 @@
 //! The types of rustls stay in this folder: the listener is handed a finished `ServerTls`.
 
 mod chain;
+mod client;
 mod failure;
 mod issue;
 mod load;
@@ -12,6 +13,7 @@ mod server;
 mod store;
 mod warning;
 
+pub use client::{ClientTls, name_of};
 pub use failure::{HandshakeFailure, describe_handshake_error};
 pub use load::{LoadedCertificate, load_pair};
 pub use load_error::{LoadError, LoadProblem};

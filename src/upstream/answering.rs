@@ -2,6 +2,7 @@
 
 use super::answer_bytes::{Decoder, Taken};
 use super::connection::{Connection, Io};
+use super::stream::Stream;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use std::fmt;
@@ -11,7 +12,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 /// An answer under way.
 #[derive(Debug)]
@@ -127,7 +127,7 @@ impl Answering {
 /// The stream behind a protocol switch: bytes that came with the answer's head are read first.
 #[derive(Debug)]
 pub struct TargetStream {
-    io: TcpStream,
+    io: Stream,
     read: Bytes,
 }
 

@@ -1,15 +1,19 @@
-//! Dialling a target: each of its addresses in turn.
+//! Dialling a target: its addresses, then TLS where it speaks it.
 
 use super::connection::Connection;
+use super::race::race;
+use super::stream::Stream;
 use super::target::Target;
 use crate::runtime::{Deadline, send_at_once};
 use crate::telemetry::{Counter, WorkerMetrics};
+use crate::tls::{ClientTls, name_of};
 use std::error::Error;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
 /// Makes connections to targets for one worker.
 #[derive(Clone, Debug)]
@@ -26,6 +30,8 @@ pub enum ConnectError {
     Resolve(io::Error),
     /// The last address tried, and why it did not work.
     Dial(SocketAddr, io::Error),
+    /// The address that accepted, and why no TLS can be spoken with it.
+    Tls(SocketAddr, io::Error),
     /// The caller's deadline passed.
     Deadline,
 }
@@ -35,6 +41,7 @@ impl fmt::Display for ConnectError {
         match self {
             Self::Resolve(error) => write!(f, "the name cannot be resolved: {error}"),
             Self::Dial(addr, error) => write!(f, "{addr}: {error}"),
+            Self::Tls(addr, error) => write!(f, "{addr}: TLS: {error}"),
             Self::Deadline => f.write_str("no connection in time"),
         }
     }
@@ -49,7 +56,7 @@ impl Connector {
         Self { metrics, attempt, answer_head }
     }
 
-    /// A new connection to `target`, tried on all its addresses until `deadline`.
+    /// A new connection to `target`, tried on its addresses until `deadline`. What comes of it is noted with the target.
     ///
     /// # Errors
     /// `ConnectError`; not one byte was sent.
@@ -57,28 +64,64 @@ impl Connector {
     /// # Cancel safety
     /// A connection under way is closed when dropped.
     pub async fn connect(&self, target: &Target, deadline: Deadline) -> Result<Connection, ConnectError> {
-        let stream = self.dial(target, deadline).await.inspect_err(|_| {
+        let connection = self.dial(target, deadline).await.inspect_err(|error| {
             self.metrics.add(Counter::TargetConnectsFailed, 1);
-            target.addresses().distrust();
+            match error {
+                // The caller was in a hurry; that says nothing of the target.
+                ConnectError::Deadline => target.call(),
+                error => target.unaccepted(error.to_string()),
+            }
         })?;
         self.metrics.add(Counter::TargetConnects, 1);
+        Ok(connection)
+    }
+
+    /// As `connect`, without noting anything.
+    pub(super) async fn dial(&self, target: &Target, deadline: Deadline) -> Result<Connection, ConnectError> {
+        let addresses = deadline.bound(target.addresses().get()).await.ok_or(ConnectError::Deadline)?;
+        let addresses = addresses.map_err(ConnectError::Resolve)?;
+        let (addr, stream) = match &*addresses {
+            // The usual case costs no race.
+            [addr] => (*addr, self.attempt(*addr, deadline).await.map_err(|error| ConnectError::Dial(*addr, error))?),
+            several => {
+                let dial = |addr| async move { self.attempt(addr, deadline).await.map(|stream| (addr, stream)) };
+                let won = race(several, dial).await.ok_or(ConnectError::Deadline)?;
+                won.map_err(|(addr, error)| ConnectError::Dial(addr, error))?
+            }
+        };
+        let stream = match &target.plan().tls {
+            None if target.addr().tls => {
+                return Err(ConnectError::Tls(addr, io::Error::other("no authority is given")));
+            }
+            None => Stream::Plain(stream),
+            Some(tls) => self.secure(target, tls, addr, stream, deadline).await?,
+        };
         Ok(Connection::new(stream, target.id(), self.answer_head))
     }
 
-    async fn dial(&self, target: &Target, deadline: Deadline) -> Result<TcpStream, ConnectError> {
-        let addresses = deadline.bound(target.addresses().get()).await.ok_or(ConnectError::Deadline)?;
-        let mut last = ConnectError::Deadline;
-        for addr in addresses.map_err(ConnectError::Resolve)?.iter() {
-            let attempt = deadline.or_after(self.attempt).bound(TcpStream::connect(addr)).await;
-            let timed_out = || {
-                self.metrics.add(Counter::ConnectTimeouts, 1);
-                Err(io::Error::from(io::ErrorKind::TimedOut))
-            };
-            match attempt.unwrap_or_else(timed_out).and_then(|stream| send_at_once(&stream).map(|()| stream)) {
-                Ok(stream) => return Ok(stream),
-                Err(error) => last = ConnectError::Dial(*addr, error),
-            }
-        }
-        Err(last)
+    async fn attempt(&self, addr: SocketAddr, deadline: Deadline) -> io::Result<TcpStream> {
+        let attempt = deadline.or_after(self.attempt).bound(TcpStream::connect(addr)).await;
+        let stream = attempt.unwrap_or_else(|| {
+            self.metrics.add(Counter::ConnectTimeouts, 1);
+            Err(io::Error::from(io::ErrorKind::TimedOut))
+        })?;
+        send_at_once(&stream)?;
+        Ok(stream)
+    }
+
+    async fn secure(
+        &self,
+        target: &Target,
+        tls: &ClientTls,
+        addr: SocketAddr,
+        stream: TcpStream,
+        deadline: Deadline,
+    ) -> Result<Stream, ConnectError> {
+        let fail = |error| ConnectError::Tls(addr, error);
+        let name = name_of(&target.addr().host).ok_or_else(|| fail(io::Error::other("no name to check")))?;
+        let handshake = TlsConnector::from(tls.config()).connect(name, stream);
+        let stream = deadline.or_after(self.attempt).bound(handshake).await;
+        let stream = stream.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into())).map_err(fail)?;
+        Ok(Stream::Tls(Box::new(stream)))
     }
 }

@@ -3,12 +3,11 @@
 //! Owns: how much is read at a time, and whether an idle connection is still good.
 //! Leaves: what the bytes mean to `exchange` and `answering`.
 
+use super::stream::{Reader, Stream, Writer};
 use bytes::{Bytes, BytesMut};
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio_util::io::poll_read_buf;
 
 /// Reads begin small, since most answers are, and grow while they fill: large ones cost a third less in large reads.
@@ -30,12 +29,12 @@ pub struct Connection {
 /// The socket, or its reading half while the rest of a body is written elsewhere.
 #[derive(Debug)]
 pub(super) enum Io {
-    Whole(TcpStream),
-    Reading(OwnedReadHalf),
+    Whole(Stream),
+    Reading(Reader),
 }
 
 impl Connection {
-    pub(super) fn new(io: TcpStream, target: u64, answer_head: usize) -> Self {
+    pub(super) fn new(io: Stream, target: u64, answer_head: usize) -> Self {
         Self { io: Io::Whole(io), read: Bytes::new(), size: 0, target, answer_head }
     }
 
@@ -45,16 +44,26 @@ impl Connection {
     }
 
     /// Whether nothing came and nobody closed while it was idle. Asks the kernel only when the executor saw an event.
-    pub(super) fn quiet(&self) -> bool {
-        let mut byte = [0];
-        matches!(&self.io, Io::Whole(io) if io.try_read(&mut byte).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock))
+    pub(super) fn quiet(&mut self) -> bool {
+        match &mut self.io {
+            Io::Whole(io) => io.quiet(),
+            Io::Reading(_) => false,
+        }
+    }
+
+    /// Waits until the target closes or says something; true for the former.
+    pub(super) async fn closes(&mut self) -> bool {
+        match &mut self.io {
+            Io::Whole(io) => io.closes().await,
+            Io::Reading(_) => false,
+        }
     }
 
     /// Parts the writing of a body that goes on from the reading of its answer.
-    pub(super) fn split(self) -> (Self, Option<OwnedWriteHalf>) {
+    pub(super) fn split(self) -> (Self, Option<Writer>) {
         match self.io {
             Io::Whole(io) => {
-                let (reader, writer) = io.into_split();
+                let (reader, writer) = io.split();
                 (Self { io: Io::Reading(reader), ..self }, Some(writer))
             }
             Io::Reading(_) => (self, None),
@@ -93,7 +102,8 @@ impl Connection {
                 self.size
             };
         }
-        self.read = buffer.freeze();
+        // Below TLS something may be readable that is no data.
+        self.read = if buffer.is_empty() { Bytes::new() } else { buffer.freeze() };
         result
     }
 }
@@ -101,8 +111,10 @@ impl Connection {
 impl Io {
     fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
-            Self::Whole(io) => io.poll_read_ready(cx),
-            Self::Reading(io) => io.as_ref().poll_read_ready(cx),
+            Self::Whole(Stream::Plain(io)) => io.poll_read_ready(cx),
+            Self::Reading(Reader::Plain(io)) => io.as_ref().poll_read_ready(cx),
+            // What was decrypted already would not show in the socket.
+            Self::Whole(Stream::Tls(_)) | Self::Reading(Reader::Tls(_)) => Poll::Ready(Ok(())),
         }
     }
 }

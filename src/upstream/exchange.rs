@@ -13,15 +13,17 @@ use super::answer_head::{AnswerHead, take_head};
 use super::answering::Answering;
 use super::connection::{Connection, Io};
 use super::outbound::Outbound;
+use super::stream::{Stream, Writer};
 use bytes::Bytes;
 use http::{StatusCode, response};
 use http_body::Body;
 use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
-use tokio::net::tcp::OwnedWriteHalf;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 /// Informational answers before the final one; a target that sends more is broken.
 const INTERIM_MAX: u32 = 16;
@@ -30,7 +32,7 @@ const INTERIM_MAX: u32 = 16;
 /// target may want it, and both ends may be waiting for the other to read.
 #[derive(Debug)]
 pub struct Rest<B> {
-    writer: OwnedWriteHalf,
+    writer: Writer,
     outbound: Outbound<B>,
     reset: Arc<AtomicBool>,
 }
@@ -47,6 +49,7 @@ where
         if poll_fn(|cx| self.outbound.poll_write(cx, &mut self.writer)).await.is_err() {
             return;
         }
+        let _flushed = self.writer.flush().await;
         self.reset.store(self.outbound.reset(), Ordering::Relaxed);
         // The socket stays open for the answer, and closes with it.
         self.writer.forget();
@@ -137,10 +140,14 @@ impl Connection {
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        if let Io::Whole(io) = &mut self.io
-            && let Poll::Ready(Err(_)) = outbound.poll_write(cx, io)
-        {
-            return Poll::Ready(Err(NoHead::Body));
+        if let Io::Whole(io) = &mut self.io {
+            if let Poll::Ready(Err(_)) = outbound.poll_write(cx, io) {
+                return Poll::Ready(Err(NoHead::Body));
+            }
+            if let Stream::Tls(io) = io {
+                // Records wait in the TLS stream; what cannot be written shows when the answer is read.
+                let _flushed = Pin::new(io).poll_flush(cx);
+            }
         }
         loop {
             if !self.read.is_empty()

@@ -1,6 +1,7 @@
 //! The services behind us: which target, by which connection.
 //!
-//! Owns: groups and leases, idle connections, dialling, names, the exchange of one request and its answer. Leaves: when to try again to `request::forward`.
+//! Owns: groups and leases, the health of targets, idle connections, dialling, names, the exchange of one request and
+//! its answer. Leaves: when to try again to `request`.
 
 mod answer_bytes;
 mod answer_fields;
@@ -12,14 +13,20 @@ mod exchange;
 mod group;
 mod outbound;
 mod pool;
+mod race;
 mod resolve;
+mod stream;
 mod target;
+mod waiting;
+mod watch;
 
 pub use answering::{AnswerCut, Answering, TargetStream};
 pub use connect::{ConnectError, Connector};
 pub use connection::Connection;
 pub use exchange::{ExchangeError, Exchanged, Rest};
-pub use group::Group;
+pub use group::{Group, Reach};
 pub use outbound::{Framing, Outbound};
 pub use pool::Pool;
-pub use target::{Lease, Target};
+pub use target::{Lease, Target, TargetView};
+pub use waiting::Held;
+pub use watch::Watch;

@@ -93,6 +93,12 @@ where
         }
     }
 
+    /// The bytes that are kept of it in memory.
+    #[must_use]
+    pub fn kept(&self) -> u64 {
+        (self.lead.len() + self.data.len()) as u64
+    }
+
     /// Whether any byte of it can have reached the target.
     pub(super) const fn begun(&self) -> bool {
         self.begun

@@ -50,7 +50,7 @@ impl Pool {
         let mut shelves = self.shelves();
         for shelf in shelves.iter_mut() {
             let before = shelf.idle.len();
-            shelf.idle.retain(|idle| oldest.is_none_or(|oldest| idle.since > oldest) && idle.connection.quiet());
+            shelf.idle.retain_mut(|idle| oldest.is_none_or(|oldest| idle.since > oldest) && idle.connection.quiet());
             self.metrics.add(Counter::PoolEvictions, (before - shelf.idle.len()) as u64);
         }
         shelves.retain(|shelf| !shelf.idle.is_empty());
@@ -91,7 +91,7 @@ impl Pool {
     /// The connection to target `target` that was used last, if one is open and young enough.
     pub fn take(&self, target: u64) -> Option<Connection> {
         loop {
-            let Idle { connection, since, .. } = self.pop(target)?;
+            let Idle { mut connection, since, .. } = self.pop(target)?;
             if now().saturating_duration_since(since) < self.settings.idle_age && connection.quiet() {
                 self.metrics.add(Counter::PoolReuses, 1);
                 return Some(connection);

@@ -1,30 +1,23 @@
 //! Names to addresses, again and again: a container that comes back has another address.
 //!
-//! Owns: how long an answer is used, and that a failed look-up never takes the last good answer away.
+//! Owns: that a failed look-up never takes the last good answer away. Leaves: when to ask again to the watcher of the
+//! target; a request only asks where nobody ever got an answer.
 //! The system's resolver tells no lifetime, so answers are asked for anew every few seconds and after a failed dial.
 
 use crate::domain::addr::{TargetAddr, TargetHost};
-use crate::runtime::now;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
-
-/// How long an answer is used before it is asked for again.
-const FRESH: Duration = Duration::from_secs(5);
+use tokio::sync::Notify;
 
 /// The addresses of one target.
 #[derive(Debug)]
 pub(super) struct Addresses {
-    fixed: Option<Arc<[SocketAddr]>>,
+    /// Empty for a fixed address.
     name: Box<str>,
     port: u16,
-    known: Mutex<Option<Known>>,
-}
-
-#[derive(Clone, Debug)]
-struct Known {
-    list: Arc<[SocketAddr]>,
-    until: Instant,
+    known: Mutex<Option<Arc<[SocketAddr]>>>,
+    doubt: Arc<Notify>,
 }
 
 impl Addresses {
@@ -33,46 +26,57 @@ impl Addresses {
             TargetHost::Ip(ip) => (Some(Arc::from([SocketAddr::new(*ip, addr.port)])), Box::default()),
             TargetHost::Name(name) => (None, name.as_str().into()),
         };
-        Self { fixed, name, port: addr.port, known: Mutex::new(None) }
+        Self { name, port: addr.port, known: Mutex::new(fixed), doubt: Arc::default() }
+    }
+
+    /// Whether there is a name to look up.
+    pub(super) fn are_named(&self) -> bool {
+        !self.name.is_empty()
+    }
+
+    /// The last good answer.
+    pub(super) fn known(&self) -> Option<Arc<[SocketAddr]>> {
+        self.lock().clone()
     }
 
     /// The addresses to dial now, in the resolver's order.
     ///
     /// # Errors
     /// The resolver's, when it never gave an answer for this name.
-    pub(super) async fn get(&self) -> std::io::Result<Arc<[SocketAddr]>> {
-        if let Some(fixed) = &self.fixed {
-            return Ok(Arc::clone(fixed));
-        }
-        let known = self.lock().clone();
-        match known {
-            Some(known) if known.until > now() => Ok(known.list),
-            known => self.look_up(known).await,
+    pub(super) async fn get(&self) -> io::Result<Arc<[SocketAddr]>> {
+        match self.known() {
+            Some(known) => Ok(known),
+            None => self.look_up().await.map(|(list, _)| list),
         }
     }
 
-    /// Makes the next `get` ask again: a dial to these addresses failed.
+    /// A dial to these addresses failed: they may be old.
     pub(super) fn distrust(&self) {
-        if let Some(known) = self.lock().as_mut() {
-            known.until = now();
-        }
+        self.doubt.notify_one();
     }
 
-    async fn look_up(&self, known: Option<Known>) -> std::io::Result<Arc<[SocketAddr]>> {
-        let answer = tokio::net::lookup_host((&*self.name, self.port)).await.map(|list| list.collect::<Vec<_>>());
-        match answer {
-            Ok(list) if !list.is_empty() => {
-                let list: Arc<[SocketAddr]> = list.into();
-                *self.lock() = Some(Known { list: Arc::clone(&list), until: now() + FRESH });
-                Ok(list)
-            }
-            Ok(_) => known.map(|known| known.list).ok_or_else(|| std::io::Error::other("the name has no address")),
-            Err(error) => known.map(|known| known.list).ok_or(error),
-        }
+    /// What `distrust` rings; kept apart from the target, so that waiting for it keeps no target.
+    pub(super) fn doubt(&self) -> Arc<Notify> {
+        Arc::clone(&self.doubt)
     }
 
-    // Held for a few instructions, only when a new connection to a named target is made.
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Known>> {
+    /// Asks the resolver; the addresses, and whether they are others than before.
+    ///
+    /// # Errors
+    /// The resolver's; the last good answer stays.
+    pub(super) async fn look_up(&self) -> io::Result<(Arc<[SocketAddr]>, bool)> {
+        let list = tokio::net::lookup_host((&*self.name, self.port)).await?.collect::<Arc<[SocketAddr]>>();
+        if list.is_empty() {
+            return Err(io::Error::other("the name has no address"));
+        }
+        let mut known = self.lock();
+        let same = known.as_ref().is_some_and(|known| known.iter().all(|addr| list.contains(addr)));
+        *known = Some(Arc::clone(&list));
+        Ok((list, !same))
+    }
+
+    // Held for a few instructions, only when a new connection is made.
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Arc<[SocketAddr]>>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -86,19 +90,21 @@ mod tests {
         let addresses = Addresses::new(&TargetAddr::parse("name.invalid:80").unwrap());
         assert!(addresses.get().await.is_err());
         let list: Arc<[SocketAddr]> = Arc::from(["127.0.0.9:80".parse().unwrap()]);
-        *addresses.lock() = Some(Known { list: Arc::clone(&list), until: now() });
+        *addresses.lock() = Some(Arc::clone(&list));
+        assert!(addresses.look_up().await.is_err());
         assert_eq!(addresses.get().await.unwrap(), list);
     }
 
     #[tokio::test]
     async fn addresses_need_no_resolver_and_names_use_it() {
         let fixed = Addresses::new(&TargetAddr::parse("127.0.0.1:81").unwrap());
+        assert!(!fixed.are_named());
         assert_eq!(*fixed.get().await.unwrap(), ["127.0.0.1:81".parse().unwrap()]);
         let named = Addresses::new(&TargetAddr::parse("localhost:82").unwrap());
-        let list = named.get().await.unwrap();
-        assert!(list.iter().all(|addr| addr.ip().is_loopback() && addr.port() == 82));
-        assert!(named.lock().as_ref().unwrap().until > now());
-        named.distrust();
-        assert!(named.lock().as_ref().unwrap().until <= now());
+        assert!(named.are_named() && named.known().is_none());
+        let (list, other) = named.look_up().await.unwrap();
+        assert!(other && list.iter().all(|addr| addr.ip().is_loopback() && addr.port() == 82));
+        assert!(!named.look_up().await.unwrap().1, "the same as before");
+        assert_eq!(named.known().unwrap(), list);
     }
 }

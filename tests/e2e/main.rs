@@ -22,6 +22,7 @@ mod files_hardening;
 mod floods;
 mod framing;
 mod headers;
+mod hold;
 mod host;
 mod http2;
 mod http_listener;

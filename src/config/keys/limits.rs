@@ -50,7 +50,7 @@ pub(super) const KEYS: &[Key] = &[
     ),
     Key::new(
         "limits.streams",
-        Slot::Streams(|settings| &mut settings.limits.streams, (1, 65_535)),
+        Slot::Number(|settings| &mut settings.limits.streams, (1, 65_535)),
         "Requests at the same time on one HTTP/2 connection.",
     ),
     Key::new(

@@ -7,6 +7,7 @@ mod limits;
 mod logs;
 mod network;
 mod protection;
+mod targets;
 
 use super::slot::Slot;
 
@@ -59,6 +60,7 @@ pub(super) const SECTIONS: &[Section] = &[
     Section { path: "services.app", help: "app.<domain>: the web UI." },
     Section { path: "services.api", help: "api.<domain>: the API server." },
     Section { path: "services.files", help: "files.<domain>: the file server." },
+    Section { path: "health", help: "How targets are watched." },
     Section { path: "limits", help: "Sizes and counts. Each is counted when it bites." },
     Section { path: "timeouts", help: "Waits. None of them limits the whole of an upload or download." },
     Section { path: "protection", help: "What is refused although it is well formed." },
@@ -74,7 +76,7 @@ pub(super) const SECTIONS: &[Section] = &[
 
 /// Every key, in the order of the reference.
 pub(super) fn keys() -> impl Iterator<Item = &'static Key> {
-    network::KEYS.iter().chain(limits::KEYS).chain(protection::KEYS).chain(logs::KEYS)
+    network::KEYS.iter().chain(limits::KEYS).chain(protection::KEYS).chain(logs::KEYS).chain(targets::KEYS)
 }
 
 /// The key with this path.

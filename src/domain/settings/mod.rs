@@ -7,12 +7,14 @@ mod limits;
 mod logs;
 mod memory;
 mod protection;
+mod targets;
 mod timeouts;
 
 pub use limits::Limits;
 pub use logs::{AccessFormat, AccessLogSettings, LogFile, LogFormat, LogSettings};
 pub use memory::Memory;
 pub use protection::{CrossSite, FilesProtection, Protection};
+pub use targets::{Balance, ExpectedStatuses, HealthSettings, HoldLimits, ProbeSettings, TargetSettings};
 pub use timeouts::Timeouts;
 
 use super::addr::{ListenAddr, TargetAddr, TrustedNetworks};
@@ -42,6 +44,10 @@ pub struct Settings {
     pub services: PerService<ServiceSettings>,
     /// Networks whose forwarded headers are believed.
     pub trusted_proxies: TrustedNetworks,
+    /// How targets are watched.
+    pub health: HealthSettings,
+    /// Requests that wait for a target.
+    pub hold: HoldLimits,
     /// Sizes and counts.
     pub limits: Limits,
     /// Waits.
@@ -90,8 +96,14 @@ pub struct CertificateFiles {
 /// One service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceSettings {
-    /// At least one.
-    pub targets: Vec<TargetAddr>,
+    /// At least one, at most `balance::TARGETS_MAX`.
+    pub targets: Vec<TargetSettings>,
+    /// How one of several is chosen.
+    pub balance: Balance,
+    /// The authorities that certificates of `https://` targets must come from, as a PEM file.
+    pub ca: Option<PathBuf>,
+    /// What targets are asked to see whether they are well.
+    pub probe: ProbeSettings,
     /// The largest request body; `None` for no limit.
     pub max_body: Option<ByteSize>,
 }
@@ -131,6 +143,8 @@ impl Settings {
             certificate_folder: PathBuf::from("certs"),
             services: default_services(),
             trusted_proxies: TrustedNetworks::default(),
+            health: HealthSettings::default(),
+            hold: HoldLimits::default(),
             limits: Limits::default(),
             timeouts: Timeouts::default(),
             protection: Protection::default(),
@@ -144,8 +158,14 @@ impl Settings {
 
 /// The ports that a ClearML Server publishes on its own host.
 fn default_services() -> PerService<ServiceSettings> {
-    PerService { app: 8080_u16, api: 8008, files: 8081 }.map(|_, port| ServiceSettings {
-        targets: vec![TargetAddr { host: super::addr::TargetHost::Ip([127, 0, 0, 1].into()), port: *port }],
-        max_body: None,
+    PerService { app: 8080_u16, api: 8008, files: 8081 }.map(|service, port| {
+        let addr = TargetAddr::plain(SocketAddr::from(([127, 0, 0, 1], *port)));
+        ServiceSettings {
+            targets: vec![TargetSettings::plain(addr)],
+            balance: Balance::default(),
+            ca: None,
+            probe: ProbeSettings::of(service),
+            max_body: None,
+        }
     })
 }

@@ -304,9 +304,15 @@ pub(crate) struct Port(Socket);
 impl Port {
     /// Takes a free port.
     pub(crate) fn closed() -> Self {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
-        Self(socket)
+        Self::take(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap()
+    }
+
+    /// Takes this port, where nobody listens any more.
+    pub(crate) fn take(addr: SocketAddr) -> io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
+        socket.set_reuse_address(true)?;
+        socket.bind(&addr.into())?;
+        Ok(Self(socket))
     }
 
     /// Its address.

@@ -64,6 +64,8 @@ impl Run {
         );
         conf.push_str("access_log { enabled: true, format: \"json\", file: \"-\" }\n");
         conf.push_str("log { filter: \"info\", format: \"json\" }\n");
+        // Tests count what their targets see; those about probes turn them on.
+        conf.push_str("health { enabled: false }\n");
         for (name, target) in ["app", "api", "files"].iter().zip(self.targets) {
             writeln!(conf, "services {{ {name} {{ targets: [\"{target}\"] }} }}").unwrap();
         }

@@ -1,0 +1,120 @@
+//! A connection to some target of a service, or a place to wait for one.
+//!
+//! While no target accepts, a request waits. It does not dial again and again itself: the watcher of each target does,
+//! and wakes a few requests once somebody accepts. Not one byte was sent by then.
+//! Limits: `timeouts.hold`, `limits.held_requests`, `limits.held_bytes`.
+
+use super::scope::Worker;
+use crate::domain::balance::Places;
+use crate::domain::fault::{Fault, FaultKind};
+use crate::runtime::Deadline;
+use crate::telemetry::{Counter, Gauge};
+use crate::upstream::{Connection, Group, Held, Lease, Reach};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// For the last dial, when the time to wait is over: long enough for a target nearby.
+const LAST_DIAL: Duration = Duration::from_millis(250);
+
+/// A search for a connection.
+pub(super) struct Search<'a> {
+    worker: &'a Worker,
+    group: &'a Group,
+    deadline: Deadline,
+    /// The target dialled last.
+    pub(super) address: Option<Arc<str>>,
+    /// Why nobody was reached so far.
+    failure: String,
+}
+
+impl<'a> Search<'a> {
+    /// A search that is over at `deadline`.
+    pub(super) const fn new(worker: &'a Worker, group: &'a Group, deadline: Deadline) -> Self {
+        Self { worker, group, deadline, address: None, failure: String::new() }
+    }
+
+    /// A connection to the best target that accepts. A request that has to wait keeps `bytes` in memory.
+    ///
+    /// # Errors
+    /// `Unreachable` when the time is over, or no more requests may wait.
+    ///
+    /// # Cancel safety
+    /// A place to wait is given back.
+    pub(super) async fn connection(&mut self, bytes: u64) -> Result<(Lease, Connection), Fault> {
+        if !self.deadline.passed()
+            && let Some(found) = self.dial(Reach::Believed, self.deadline).await
+        {
+            return Ok(found);
+        }
+        if !self.deadline.passed() {
+            let Some(held) = self.group.hold(bytes) else {
+                self.worker.metrics.add(Counter::HeldRequestsFull, 1);
+                return Err(Fault::new(FaultKind::Unreachable, self.detail("no more requests may wait")));
+            };
+            if let Some(found) = self.wait(held).await {
+                return Ok(found);
+            }
+        }
+        self.last_dial().await
+    }
+
+    async fn wait(&mut self, held: Held) -> Option<(Lease, Connection)> {
+        self.worker.metrics.add(Counter::Held, 1);
+        let _waiting = self.worker.metrics.gauge(Gauge::Held);
+        let found = loop {
+            let mut turn = pin!(held.turn());
+            // Heard from here on, so that nothing is missed while looking once more.
+            turn.as_mut().enable();
+            if let Some(found) = self.dial(Reach::Believed, self.deadline).await {
+                break found;
+            }
+            self.group.call();
+            self.deadline.bound(turn).await?;
+        };
+        held.go();
+        Some(found)
+    }
+
+    /// Nobody is known to accept, and the time is over: asked once more, so that no request is refused unasked.
+    async fn last_dial(&mut self) -> Result<(Lease, Connection), Fault> {
+        if let Some(found) = self.dial(Reach::Anyone, Deadline::after(LAST_DIAL)).await {
+            return Ok(found);
+        }
+        if let Some(lease) = self.group.trial()
+            && let Ok(connection) = self.worker.connector.connect(lease.target(), Deadline::after(LAST_DIAL)).await
+        {
+            return Ok((lease, connection));
+        }
+        self.worker.metrics.add(Counter::HoldTimeouts, 1);
+        Err(Fault::new(FaultKind::Unreachable, self.detail("no target accepts")))
+    }
+
+    /// An idle connection or a new one, to one target after the other.
+    async fn dial(&mut self, reach: Reach, deadline: Deadline) -> Option<(Lease, Connection)> {
+        let mut tried = Places::NONE;
+        loop {
+            let lease = self.group.lease(tried, reach)?;
+            let target = lease.target();
+            self.address = Some(Arc::clone(target.label()));
+            if let Some(connection) = self.worker.pool.take(target.id()) {
+                return Some((lease, connection));
+            }
+            match self.worker.connector.connect(target, deadline).await {
+                Ok(connection) => return Some((lease, connection)),
+                Err(error) => self.failure = format!("target {}: {error}", target.label()),
+            }
+            tried = tried.with(lease.place());
+        }
+    }
+
+    fn detail(&self, what: &'static str) -> String {
+        let known = || {
+            let views = self.group.view();
+            let reasons = views.iter().map(|view| format!("target {}: {}", view.address, view.reason));
+            reasons.collect::<Vec<_>>().join("; ")
+        };
+        let failure = if self.failure.is_empty() { known() } else { self.failure.clone() };
+        format!("{what}: {failure}")
+    }
+}
