@@ -22,6 +22,9 @@ const HEADERS: u8 = 1;
 const SETTINGS: u8 = 4;
 const END_HEADERS: u8 = 4;
 const PADDED: u8 = 8;
+const PRIORITY: u8 = 32;
+/// What stands before the block where `PRIORITY` is set.
+const PRIORITY_BYTES: u32 = 5;
 const HEADER_TABLE_SIZE: u16 = 1;
 /// What both ends keep for compression until a setting says otherwise.
 const TABLE: u32 = 4096;
@@ -147,7 +150,8 @@ impl Numbering {
     fn opens(&self, head: &[u8; FRAME_HEAD]) -> Option<u32> {
         let (length, kind, flags, stream) = parts(head);
         let whole = kind == HEADERS && flags & END_HEADERS != 0 && flags & PADDED == 0;
-        let fits = length > 0 && (length + FIELD) as usize <= FRAME_MAX;
+        let before = if flags & PRIORITY != 0 { PRIORITY_BYTES } else { 0 };
+        let fits = length > before && (length + FIELD) as usize <= FRAME_MAX;
         (whole && fits && stream > self.opened).then_some(stream)
     }
 
@@ -267,7 +271,12 @@ mod tests {
             (frame(HEADERS, 0, 5, b"more"), None),
             (frame(9, END, 5, b"and more"), None),
             (frame(HEADERS, END, 5, b"again"), None),
-            (frame(HEADERS, END, 7, &large), None),
+            (frame(HEADERS, END | PRIORITY, 7, b"short"), None),
+            (
+                frame(HEADERS, END | PRIORITY, 9, b"enough"),
+                Some(frame(HEADERS, END | PRIORITY, 9, &numbered(b"enough", "00000009"))),
+            ),
+            (frame(HEADERS, END, 11, &large), None),
             (
                 frame(HEADERS, END, 0x1234_5679, b"x"),
                 Some(frame(HEADERS, END, 0x1234_5679, &numbered(b"x", "12345679"))),
