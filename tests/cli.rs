@@ -37,7 +37,8 @@ fn a_good_file_is_valid() {
     assert_eq!(
         stdout,
         format!(
-            "files:       {file}\ndomain:      base.example.com\nlistens:     https [::]:443, http [::]:80\n\
+            "files:       {file}\nserves:      https://app.base.example.com (app), https://api.base.example.com (api), \
+             https://files.base.example.com (files)\nlistens:     https [::]:443, http [::]:80\n\
              configuration is valid\n"
         )
     );
@@ -60,7 +61,9 @@ fn no_configuration_is_local() {
     let (code, stdout, _) = run(&["check"], &[("CLEARML_CONFIG_DIR", "/")]);
     assert_eq!(code, 0);
     assert!(
-        stdout.starts_with("files:       none; no proxy.conf in /\ndomain:      clearml.localhost (local"),
+        stdout.starts_with(
+            "files:       none; no proxy.conf in /\nserves:      https://app.clearml.localhost:8443 (app), "
+        ) && stdout.contains("https://localhost:8443/files (files) (local: "),
         "{stdout}"
     );
 }
@@ -81,7 +84,11 @@ fn several_directories_environment_and_flags() {
         format!(
             "files:       {}/proxy.conf, {}/proxy.conf\n\
              environment: TRAINS__PROXY__WORKERS, CLEARML__PROXY__LISTENERS__HTTP__ENABLED\n\
-             flags:       --https-port\ndomain:      one.example.com, two.example.com\n\
+             flags:       --https-port\n\
+             serves:      https://app.one.example.com:9443 (app), https://api.one.example.com:9443 (api), \
+             https://files.one.example.com:9443 (files)\n\
+             serves:      https://app.two.example.com:9443 (app), https://api.two.example.com:9443 (api), \
+             https://files.two.example.com:9443 (files)\n\
              listens:     https [::]:9443\nconfiguration is valid, with 1 warning\n",
             data("base"),
             data("site")
@@ -193,7 +200,7 @@ fn any_domain_needs_a_certificate() {
     for command in ["check", "run"] {
         let (code, _, stderr) = run(&[command, "--domain", "*"], &[("CLEARML_CONFIG_DIR", "/")]);
         assert_eq!(code, 1, "{command}");
-        assert!(stderr.contains("none is configured, and without a domain"), "{stderr}");
+        assert!(stderr.contains("none is configured, and without a host name"), "{stderr}");
     }
 }
 

@@ -1,9 +1,9 @@
 //! The certificates that `Settings` asks for: from files, else from the local CA.
 
 use crate::domain::names::{HostName, ServiceName};
-use crate::domain::settings::{Domains, Settings};
+use crate::domain::settings::{Domains, Layout, Settings};
 use crate::runtime::wall;
-use crate::tls::{CertStore, LoadError, LocalAuthority, LocalCaError, ensure_local, load_pair};
+use crate::tls::{CertStore, LoadError, LocalAuthority, LocalCaError, LocalNames, ensure_local, load_pair};
 use std::error::Error;
 use std::fmt;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use std::time::SystemTime;
 /// What is to be said about the certificates in use.
 #[derive(Clone, Debug)]
 pub struct Certificates {
-    /// The local authorities that clients must trust, one for each domain; none with certificates from files.
+    /// The local authorities that clients must trust; none with certificates from files.
     pub authorities: Vec<LocalAuthority>,
     /// Names that are served but that no certificate covers.
     pub uncovered: Vec<HostName>,
@@ -36,7 +36,9 @@ impl CertificateError {
         match self {
             Self::Load(errors) => errors.iter().map(LoadError::hint).collect::<Vec<_>>().join("\n"),
             Self::Local(error) => error.hint(),
-            Self::NoDomain => String::from("set domain, or certificates with a chain and a key file"),
+            Self::NoDomain => {
+                String::from("set domain, hosts or single_domain, or certificates with a chain and a key file")
+            }
         }
     }
 }
@@ -47,7 +49,7 @@ impl fmt::Display for CertificateError {
             Self::Load(errors) => f.write_str(&errors.iter().map(told).collect::<Vec<_>>().join("\n")),
             Self::Local(error) => error.fmt(f),
             Self::NoDomain => {
-                f.write_str("no certificate: none is configured, and without a domain the local CA cannot make one")
+                f.write_str("no certificate: none is configured, and without a host name the local CA cannot make one")
             }
         }
     }
@@ -81,7 +83,7 @@ pub fn inspect(settings: &Settings) -> Vec<Finding> {
     let warning = |file: Option<PathBuf>, message: String| Finding { file, message, hint: None, stops: false };
     if settings.certificates.is_empty() {
         let error = CertificateError::NoDomain;
-        let lacking = settings.domains == Domains::Any;
+        let lacking = authorities(&settings.layout).is_empty();
         return lacking.then(|| stopping(None, error.to_string(), error.hint())).into_iter().collect();
     }
     match from_files(settings, wall()) {
@@ -121,15 +123,33 @@ fn from_files(settings: &Settings, now: SystemTime) -> Result<(CertStore, Certif
     }
     let store = if errors.is_empty() { CertStore::new(loaded).ok() } else { None };
     let store = store.ok_or(CertificateError::Load(errors))?;
-    let uncovered = store.uncovered(&served(settings));
+    let uncovered = store.uncovered(&served(&settings.layout));
     Ok((store, Certificates { authorities: Vec::new(), uncovered }))
 }
 
 fn local(settings: &Settings, now: SystemTime) -> Result<(CertStore, Certificates), CertificateError> {
-    let Domains::Listed(domains) = &settings.domains else { return Err(CertificateError::NoDomain) };
-    let made = ensure_local(&settings.certificate_folder, domains, now).map_err(CertificateError::Local)?;
+    let wanted = authorities(&settings.layout);
+    if wanted.is_empty() {
+        return Err(CertificateError::NoDomain);
+    }
+    let made = ensure_local(&settings.certificate_folder, &wanted, now).map_err(CertificateError::Local)?;
     let store = CertStore::new(made.certificates).map_err(|_| CertificateError::NoDomain)?;
     Ok((store, Certificates { authorities: made.authorities, uncovered: Vec::new() }))
+}
+
+/// What local authorities `layout` needs: one for each domain, one for all free hosts, one for each single host.
+fn authorities(layout: &Layout) -> Vec<LocalNames> {
+    let below = listed(layout).iter().map(LocalNames::below);
+    let hosts = LocalNames::of(ServiceName::ALL.into_iter().flat_map(|service| layout.hosts.get(service).clone()));
+    let single = layout.single.iter().filter_map(|host| LocalNames::of([host.clone()]));
+    LocalNames::merged(below.chain(hosts).chain(single).collect())
+}
+
+fn listed(layout: &Layout) -> &[HostName] {
+    match &layout.domains {
+        Domains::Any => &[],
+        Domains::Listed(domains) => domains,
+    }
 }
 
 /// Says what is not as it should be, though nothing that stops a start.
@@ -143,16 +163,14 @@ fn warn(store: &CertStore, about: &Certificates) {
         tracing::warn!(%name, "{UNCOVERED}");
     }
     for authority in &about.authorities {
-        tracing::info!(domain = %authority.domain, file = %authority.file.display(), state = %authority.state, "certificates come from the local authority; clients must trust it");
+        let names = authority.hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        tracing::info!(names, file = %authority.file.display(), state = %authority.state, "certificates come from the local authority; clients must trust it");
     }
 }
 
 /// The names that clients use.
-fn served(settings: &Settings) -> Vec<HostName> {
-    match &settings.domains {
-        Domains::Any => Vec::new(),
-        Domains::Listed(domains) => {
-            domains.iter().flat_map(|domain| ServiceName::ALL.map(|service| domain.with_label(service))).collect()
-        }
-    }
+fn served(layout: &Layout) -> Vec<HostName> {
+    let below = listed(layout).iter().flat_map(|domain| ServiceName::ALL.map(|service| domain.with_label(service)));
+    let hosts = ServiceName::ALL.into_iter().flat_map(|service| layout.hosts.get(service));
+    below.chain(hosts.chain(&layout.single).cloned()).collect()
 }

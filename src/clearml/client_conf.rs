@@ -2,7 +2,7 @@
 //!
 //! Owns: their text. Leaves: printing them, and finding the CA file, to `cli`.
 
-use crate::domain::names::{HostName, ServiceName};
+use crate::domain::names::{PerService, ServiceName};
 
 /// The lines for `clearml.conf`, ready to paste. With `ca_file`, the private CA is named there twice, because the
 /// SDK's storage calls look for `api.verify_certificate` below `sdk`; and once more, as comments, for other programs.
@@ -10,16 +10,12 @@ use crate::domain::names::{HostName, ServiceName};
 /// Source: clearml 2.1.12 `backend_api/utils.py` (a bool or a path), `storage/helper.py` and `config/__init__.py`
 /// (`ConfigSDKWrapper`).
 #[must_use]
-pub fn client_conf(domain: &HostName, https_port: u16, ca_file: Option<&str>) -> String {
-    let url = |service| {
-        let host = domain.with_label(service);
-        if https_port == 443 { format!("https://{host}") } else { format!("https://{host}:{https_port}") }
-    };
+pub fn client_conf(urls: &PerService<String>, ca_file: Option<&str>) -> String {
     let mut text = String::from("api {\n");
     for (key, service) in
         [("web_server", ServiceName::App), ("api_server", ServiceName::Api), ("files_server", ServiceName::Files)]
     {
-        text.push_str(&format!("    {key}: \"{}\"\n", url(service)));
+        text.push_str(&format!("    {key}: \"{}\"\n", urls.get(service)));
     }
     let verify = ca_file.map_or_else(|| String::from("true"), hocon_string);
     text.push_str(&format!("    verify_certificate: {verify}\n}}\n"));
@@ -46,14 +42,14 @@ fn hocon_string(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn domain() -> HostName {
-        HostName::parse("clearml.example.com").unwrap()
+    fn urls() -> PerService<String> {
+        PerService::<()>::default().map(|service, ()| format!("https://{service}.clearml.example.com"))
     }
 
     #[test]
     fn a_public_certificate_needs_three_urls_only() {
         assert_eq!(
-            client_conf(&domain(), 443, None),
+            client_conf(&urls(), None),
             "api {\n    web_server: \"https://app.clearml.example.com\"\n    api_server: \
              \"https://api.clearml.example.com\"\n    files_server: \"https://files.clearml.example.com\"\n    \
              verify_certificate: true\n}\n"
@@ -61,13 +57,8 @@ mod tests {
     }
 
     #[test]
-    fn other_ports_are_named() {
-        assert!(client_conf(&domain(), 8443, None).contains("\"https://files.clearml.example.com:8443\"\n"));
-    }
-
-    #[test]
     fn a_private_ca_is_named_for_logins_for_storage_and_for_the_shell() {
-        let text = client_conf(&domain(), 443, Some("/o'k \"ca\".pem"));
+        let text = client_conf(&urls(), Some("/o'k \"ca\".pem"));
         assert!(text.contains("    verify_certificate: \"/o'k \\\"ca\\\".pem\"\n}\n"), "{text}");
         assert!(text.contains("\nsdk.api.verify_certificate: \"/o'k \\\"ca\\\".pem\"  #"), "{text}");
         assert!(text.contains(" REQUESTS_CA_BUNDLE='/o'\\''k \"ca\".pem'\n"), "{text}");

@@ -74,7 +74,7 @@ fn remedy(kind: FaultKind, service: Option<ServiceName>) -> Cow<'static, str> {
             "Update the client, or look for another proxy between it and this one that rewrites requests."
         }
         FaultKind::BadHost | FaultKind::UnknownHost | FaultKind::Misdirected => {
-            "Use app.<domain>, api.<domain> or files.<domain>, and look at `domain` in proxy.conf."
+            "Use a host name of this ClearML Server, and look at `domain`, `hosts` and `single_domain` in proxy.conf."
         }
         FaultKind::PlainOnTls | FaultKind::HttpsRequired => "Write https:// instead of http:// in the URL.",
         FaultKind::MethodRefused => "Use another method; CONNECT and TRACE are never served.",

@@ -21,18 +21,16 @@ pub enum Lead {
     },
 }
 
-/// How to answer a request for `https_url` (scheme, host, port if not 443, path and query) that came over plain HTTP.
+/// How to answer a request of `service` that came over plain HTTP. `base` is where the service is reached over https as
+/// the request names it: scheme, host, port if not 443, and the path prefix if there is one.
 ///
-/// Source: clearml `storage/helper.py` (uploads POST to exactly `files_server`), `backend_api/session/session.py`;
-/// clearml-web `report.component.ts` (uploads to `/files/` on the app host).
+/// Source: clearml `storage/helper.py` (uploads POST to exactly `files_server`), `backend_api/session/session.py`.
 #[must_use]
-pub fn lead(service: ServiceName, method: &Method, has_body: bool, https_url: &str) -> Lead {
+pub fn lead(service: ServiceName, method: &Method, has_body: bool, base: &str) -> Lead {
     let page_load = !has_body && (method == Method::GET || method == Method::HEAD);
-    let (base, path) = split_url(https_url);
     match service {
         _ if page_load => Lead::Permanent308,
         ServiceName::Api => Lead::Permanent308,
-        ServiceName::App if path.starts_with("/api/") => Lead::Permanent308,
         ServiceName::App => Lead::Refuse {
             text: format!("Open {base} instead; in clearml.conf, set api.web_server: \"{base}\". Nothing was stored."),
         },
@@ -45,13 +43,6 @@ pub fn lead(service: ServiceName, method: &Method, has_body: bool, https_url: &s
     }
 }
 
-/// Scheme with authority, and the path with its query.
-fn split_url(url: &str) -> (&str, &str) {
-    let authority = url.find("://").map_or(0, |colon| colon + 3);
-    let path = url.get(authority..).and_then(|rest| rest.find('/')).map_or(url.len(), |slash| authority + slash);
-    url.split_at_checked(path).unwrap_or((url, ""))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,48 +52,43 @@ mod tests {
 
     #[test]
     fn what_a_redirect_brings_over_whole_is_redirected() {
-        for (service, method, has_body, url) in [
-            (ServiceName::App, Method::GET, NO_BODY, "https://app.x/"),
-            (ServiceName::App, Method::HEAD, NO_BODY, "https://app.x/login?a=b"),
-            (ServiceName::App, Method::POST, BODY, "https://app.x:8443/api/v2.23/events.add"),
-            (ServiceName::App, Method::POST, NO_BODY, "https://app.x/api/auth.login"),
-            (ServiceName::Api, Method::GET, BODY, "https://api.x/v2.23/tasks.create"),
-            (ServiceName::Api, Method::GET, NO_BODY, "https://api.x/auth.login"),
-            (ServiceName::Api, Method::POST, BODY, "https://api.x/auth.login"),
-            (ServiceName::Api, Method::OPTIONS, NO_BODY, "https://api.x/auth.login"),
-            (ServiceName::Files, Method::GET, NO_BODY, "https://files.x/a/b.bin"),
-            (ServiceName::Files, Method::HEAD, NO_BODY, "https://files.x/a/b.bin"),
+        for (service, method, has_body) in [
+            (ServiceName::App, Method::GET, NO_BODY),
+            (ServiceName::App, Method::HEAD, NO_BODY),
+            (ServiceName::Api, Method::GET, BODY),
+            (ServiceName::Api, Method::GET, NO_BODY),
+            (ServiceName::Api, Method::POST, BODY),
+            (ServiceName::Api, Method::POST, NO_BODY),
+            (ServiceName::Api, Method::OPTIONS, NO_BODY),
+            (ServiceName::Files, Method::GET, NO_BODY),
+            (ServiceName::Files, Method::HEAD, NO_BODY),
         ] {
-            assert_eq!(
-                lead(service, &method, has_body, url),
-                Lead::Permanent308,
-                "{service} {method} {has_body} {url}"
-            );
+            assert_eq!(lead(service, &method, has_body, "https://x"), Lead::Permanent308, "{service} {method}");
         }
     }
 
     #[test]
     fn what_would_be_lost_is_refused_with_the_url_to_use() {
-        for (service, method, has_body, url, named) in [
+        for (service, method, has_body, base, named) in [
             (
                 ServiceName::Files,
                 Method::POST,
                 BODY,
-                "https://files.x:8443/",
+                "https://files.x:8443",
                 "api.files_server: \"https://files.x:8443\"",
             ),
-            (ServiceName::Files, Method::POST, NO_BODY, "https://files.x/", "\"https://files.x\""),
-            (ServiceName::Files, Method::PUT, BODY, "https://files.x/a", "\"https://files.x\""),
-            (ServiceName::Files, Method::DELETE, NO_BODY, "https://files.x/a", "\"https://files.x\""),
-            (ServiceName::Files, Method::GET, BODY, "https://files.x/a", "\"https://files.x\""),
+            (ServiceName::Files, Method::POST, BODY, "https://x/files", "api.files_server: \"https://x/files\""),
+            (ServiceName::Files, Method::POST, NO_BODY, "https://files.x", "\"https://files.x\""),
+            (ServiceName::Files, Method::PUT, BODY, "https://files.x", "\"https://files.x\""),
+            (ServiceName::Files, Method::DELETE, NO_BODY, "https://files.x", "\"https://files.x\""),
+            (ServiceName::Files, Method::GET, BODY, "https://files.x", "\"https://files.x\""),
             (ServiceName::Files, Method::OPTIONS, NO_BODY, "https://files.x", "\"https://files.x\""),
-            (ServiceName::App, Method::POST, BODY, "https://app.x:8443/files/", "https://app.x:8443 "),
-            (ServiceName::App, Method::GET, BODY, "https://app.x/", "https://app.x "),
-            (ServiceName::App, Method::POST, BODY, "https://app.x/apix", "https://app.x "),
-            (ServiceName::App, Method::DELETE, NO_BODY, "https://app.x/files/a", "https://app.x "),
+            (ServiceName::App, Method::POST, BODY, "https://app.x:8443", "Open https://app.x:8443 "),
+            (ServiceName::App, Method::GET, BODY, "https://app.x", "\"https://app.x\""),
+            (ServiceName::App, Method::DELETE, NO_BODY, "https://app.x", "\"https://app.x\""),
         ] {
-            let Lead::Refuse { text } = lead(service, &method, has_body, url) else {
-                panic!("{service} {method} {has_body} {url} was redirected")
+            let Lead::Refuse { text } = lead(service, &method, has_body, base) else {
+                panic!("{service} {method} {has_body} was redirected")
             };
             assert!(text.contains(named), "{text}");
         }

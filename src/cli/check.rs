@@ -4,6 +4,7 @@ use super::args::CheckArgs;
 use super::output;
 use crate::app::{Finding, inspect};
 use crate::config::{Environment, Loaded, Origin, Problem, Problems, Severity, json, load};
+use crate::domain::entrance::Entrance;
 use crate::domain::settings::{Domains, Settings};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -65,10 +66,7 @@ fn summary(loaded: &Loaded) -> String {
     if !loaded.flags.is_empty() {
         lines.push(format!("flags:       {}", loaded.flags.join(", ")));
     }
-    lines.push(match loaded.local {
-        true => format!("domain:      {} (local: nothing names a domain or certificate)", domains(&loaded.settings)),
-        false => format!("domain:      {}", domains(&loaded.settings)),
-    });
+    lines.extend(serves(loaded));
     lines.push(listens(&loaded.settings));
     lines.push(match loaded.warnings.len() {
         0 => String::from("configuration is valid"),
@@ -82,11 +80,20 @@ fn join(paths: &[PathBuf]) -> String {
     paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
-fn domains(settings: &Settings) -> String {
-    match &settings.domains {
-        Domains::Any => String::from("*"),
-        Domains::Listed(names) => names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+/// The URLs of each entrance.
+fn serves(loaded: &Loaded) -> Vec<String> {
+    let Settings { layout, https, .. } = &loaded.settings;
+    let port = https.public_port.or_else(|| https.bind.first().map(|bind| bind.socket_addr().port())).unwrap_or(443);
+    let why = if loaded.local { " (local: nothing names a host or certificate)" } else { "" };
+    let mut lines = Vec::new();
+    if layout.domains == Domains::Any {
+        lines.push(String::from("serves:      app., api. and files. below any name"));
     }
+    lines.extend(Entrance::all(layout).map(|entrance| {
+        let urls = entrance.urls(port);
+        format!("serves:      {} (app), {} (api), {} (files){why}", urls.app, urls.api, urls.files)
+    }));
+    lines
 }
 
 fn listens(settings: &Settings) -> String {

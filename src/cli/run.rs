@@ -5,9 +5,10 @@ use super::check::refusal;
 use super::output;
 use crate::app::{App, Demo};
 use crate::config::{Environment, Loaded, load};
-use crate::domain::names::{HostName, ServiceName};
-use crate::domain::settings::Domains;
+use crate::domain::entrance::Entrance;
+use crate::domain::names::ServiceName;
 use crate::telemetry::{log_panics, start_log};
+use crate::tls::LocalAuthority;
 use std::error::Error;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::process::ExitCode;
@@ -73,31 +74,33 @@ fn announce(app: &App, local: bool, demo: Option<&Demo>) {
     for addr in app.http_addresses() {
         tracing::info!(listener = "http", address = %addr, "listening");
     }
-    let Domains::Listed(domains) = &app.settings().domains else { return };
     if local || demo.is_some() {
-        for domain in domains {
-            output::data(&introduction(app, domain, demo));
+        let mut entrances = Entrance::all(&app.settings().layout);
+        if let Some(first) = entrances.next() {
+            output::data(&introduction(app, first, entrances, demo));
         }
     }
 }
 
 /// The few lines that somebody needs who starts it for the first time.
-fn introduction(app: &App, domain: &HostName, demo: Option<&Demo>) -> String {
-    let port = app.https_port();
-    let url = |service| match port {
-        443 => format!("https://{}", domain.with_label(service)),
-        port => format!("https://{}:{port}", domain.with_label(service)),
-    };
-    let ca = app.certificates().authorities.iter().find(|authority| authority.domain == *domain);
-    let ca = ca.map(|authority| {
-        std::path::absolute(&authority.file).unwrap_or_else(|_| authority.file.clone()).display().to_string()
-    });
-    let mut lines = vec![String::new(), format!("Clearway serves ClearML for {domain}:"), String::new()];
+fn introduction<'a>(
+    app: &App,
+    entrance: Entrance<'_>,
+    others: impl Iterator<Item = Entrance<'a>>,
+    demo: Option<&Demo>,
+) -> String {
+    let urls = entrance.urls(app.https_port());
+    let ca = authority_file(app, entrance);
+    let mut lines = vec![String::new(), format!("Clearway serves ClearML for {}:", entrance.name()), String::new()];
     for (service, what) in [(ServiceName::App, "web UI"), (ServiceName::Api, "API"), (ServiceName::Files, "files")] {
         let targets =
             app.settings().services.get(service).targets.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        lines.push(format!("  {what:7} {}  ->  {targets}", url(service)));
+        lines.push(format!("  {what:7} {}  ->  {targets}", urls.get(service)));
     }
+    lines.extend(others.map(|other| {
+        let urls = other.urls(app.https_port());
+        format!("  or      {}  with  {}  and  {}", urls.app, urls.api, urls.files)
+    }));
     if let Some(ca) = &ca {
         lines.extend([String::new(), format!("  Certificate authority to trust:  {ca}")]);
     }
@@ -105,30 +108,41 @@ fn introduction(app: &App, domain: &HostName, demo: Option<&Demo>) -> String {
         lines.extend([String::new(), format!("  {}", demo.about())]);
     }
     lines.extend([String::new(), String::from("For clearml.conf:"), String::new()]);
-    lines.extend(crate::clearml::client_conf(domain, port, ca.as_deref()).lines().map(|line| format!("  {line}")));
+    lines.extend(crate::clearml::client_conf(&urls, ca.as_deref()).lines().map(|line| format!("  {line}")));
     lines.extend(demo.map(|demo| format!("  {}", demo.credentials())));
-    lines.extend(unresolved(domain));
+    lines.extend(unresolved(entrance));
     lines.push(String::new());
     lines.join("\n")
 }
 
+/// The local authority's file for these names, where there is one.
+fn authority_file(app: &App, entrance: Entrance<'_>) -> Option<String> {
+    let host = entrance.host(ServiceName::App);
+    let is_its = |authority: &&LocalAuthority| authority.hosts.iter().any(|name| name.as_str() == host);
+    let file = &app.certificates().authorities.iter().find(is_its)?.file;
+    Some(std::path::absolute(file).unwrap_or_else(|_| file.clone()).display().to_string())
+}
+
 /// What to add where the three names lead nowhere: browsers know `.localhost` themselves, other programs ask the system.
-fn unresolved(domain: &HostName) -> Vec<String> {
-    let names = ServiceName::ALL.map(|service| domain.with_label(service));
-    let resolves = |name: &HostName| {
+fn unresolved(entrance: Entrance<'_>) -> Vec<String> {
+    let mut names = ServiceName::ALL.map(|service| entrance.host(service)).to_vec();
+    names.dedup();
+    let resolves = |name: &String| {
         (name.as_str(), 0)
             .to_socket_addrs()
             .is_ok_and(|mut found| found.any(|addr: SocketAddr| addr.ip().is_loopback()))
     };
-    if !domain.as_str().ends_with("localhost") || names.iter().all(resolves) {
+    if !names.iter().all(|name| name.ends_with("localhost")) || names.iter().all(resolves) {
         return Vec::new();
     }
-    let names = names.iter().map(HostName::as_str).collect::<Vec<_>>().join(" ");
     vec![
         String::new(),
-        format!("Names below {domain} do not resolve on this machine. Browsers and new versions of curl find"),
+        format!(
+            "Names below {} do not resolve on this machine. Browsers and new versions of curl find",
+            entrance.name()
+        ),
         String::from("them, other programs (Python, the ClearML SDK) do not. Add this line to /etc/hosts:"),
         String::new(),
-        format!("  127.0.0.1 {names}"),
+        format!("  127.0.0.1 {}", names.join(" ")),
     ]
 }

@@ -1,5 +1,7 @@
 //! Rules between keys, and limits that come from ClearML's own waits.
 
+mod layout;
+
 use super::problem::{Origin, Problem};
 use super::slot::duration_text;
 use super::tree::{Map, find};
@@ -32,6 +34,9 @@ pub(super) fn check(settings: &Settings, map: &Map, wrong: &[String]) -> Vec<Pro
     problems.extend(checker.authorities());
     if is_right("limits.head") && is_right("limits.target") {
         problems.extend(checker.target_fits_head());
+    }
+    if is_right("hosts") && is_right("single_domain") && is_right("domain") {
+        problems.extend(checker.layout());
     }
     if is_right("listeners") {
         problems.extend(checker.listeners());

@@ -48,7 +48,7 @@ pub struct Loaded {
     pub flags: Vec<&'static str>,
     /// What somebody should look at.
     pub warnings: Vec<Problem>,
-    /// Whether nothing named a domain or certificate: `clearml.localhost`, on loopback.
+    /// Whether nothing named a host or certificate: `clearml.localhost` and `localhost`, on loopback.
     pub local: bool,
 }
 
@@ -113,9 +113,11 @@ fn settle(map: &Map, request: &LoadRequest, exists: &dyn Fn(&Path) -> bool) -> (
         Some(Value::List(items)) => !items.is_empty(),
         Some(_) => true,
     };
-    let local = !is_set("domain") && !is_set("certificates");
-    let mut settings =
-        if local { Settings::local(request.cores) } else { Settings::public(Domains::Any, request.cores) };
+    let named = ["hosts.app", "hosts.api", "hosts.files", "single_domain"].into_iter().any(is_set);
+    let local = !named && !is_set("domain") && !is_set("certificates");
+    // Names that are listed are all that is served; with certificates alone, the label decides.
+    let domains = if named { Domains::Listed(Vec::new()) } else { Domains::Any };
+    let mut settings = if local { Settings::local(request.cores) } else { Settings::public(domains, request.cores) };
     apply(map, &mut settings, &mut Reader { exists, problems: Vec::new() });
     request.overrides.ports(&mut settings);
     (settings, local)

@@ -9,6 +9,7 @@ use super::suggest::closest;
 use super::tree::{Map, Node, Value};
 use super::units::{self, Mistake};
 use crate::domain::addr::{ListenAddr, TrustedNetworks};
+use crate::domain::names::HostName;
 use crate::domain::page_origin::PageOrigin;
 use crate::domain::settings::{CertificateFiles, Domains, LogFile, Settings};
 use crate::domain::units::ByteSize;
@@ -60,6 +61,7 @@ impl Reader<'_> {
             Slot::Statuses(at) => return self.statuses(path, node, at(settings)),
             Slot::Targets(at) => return self.targets(path, node, at(settings)),
             Slot::Domains(at) => return self.domains(path, node, at(settings)),
+            Slot::Hosts(at) => return self.hosts(path, node, at(settings)),
             Slot::Networks(at) => return self.networks(path, node, at(settings)),
             Slot::Pages(at) => return self.pages(path, node, at(settings)),
             Slot::Certificates(at) => return self.certificates(path, node, at(settings)),
@@ -102,6 +104,12 @@ impl Reader<'_> {
         };
         if let Some(binds) = self.each(path, node, parse) {
             *field = binds;
+        }
+    }
+
+    fn hosts(&mut self, path: &str, node: &Node, field: &mut Vec<HostName>) {
+        if let Some(hosts) = self.each(path, node, units::host) {
+            *field = hosts;
         }
     }
 

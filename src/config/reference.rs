@@ -37,7 +37,7 @@ One line is a complete configuration for a public set-up:
 domain: \"clearml.example.com\"
 ```
 
-With no configuration at all, `clearml.localhost` is served on loopback, https on port 8443 and http on 8880.
+With no configuration at all, `clearml.localhost` and `localhost` are served on loopback, https on port 8443 and http on 8880.
 `clearway check` reads everything as `run` does, says what is wrong, and starts nothing.
 
 ## Where it comes from

@@ -3,6 +3,7 @@
 //! Owns: the closed set of types and their limits. Leaves: reading values to `read`, the rows to `keys`.
 
 use crate::domain::addr::{ListenAddr, TrustedNetworks};
+use crate::domain::names::HostName;
 use crate::domain::page_origin::PageOrigin;
 use crate::domain::settings::{
     AccessFormat, Balance, CertificateFiles, Domains, ExpectedStatuses, LogFile, LogFormat, Settings, TargetSettings,
@@ -40,6 +41,7 @@ pub(super) enum Slot {
     UrlPath(At<String>),
     FileOrNone(At<Option<PathBuf>>),
     Domains(At<Domains>),
+    Hosts(At<Vec<HostName>>),
     Certificates(At<Vec<CertificateFiles>>),
     Folder(At<PathBuf>),
     Networks(At<TrustedNetworks>),
@@ -85,6 +87,7 @@ impl Slot {
             Self::UrlPath(_) => "path".into(),
             Self::FileOrNone(_) => "path of a file".into(),
             Self::Domains(_) => "name, list of names, or \"*\"".into(),
+            Self::Hosts(_) => "name, or list of names".into(),
             Self::Certificates(_) => "list of { chain, key }".into(),
             Self::Folder(_) => "path".into(),
             Self::Networks(_) => "list of networks or addresses".into(),
@@ -117,6 +120,10 @@ impl Slot {
             Self::Domains(at) => match at(settings) {
                 Domains::Any => return None,
                 Domains::Listed(names) => list(names),
+            },
+            Self::Hosts(at) => match at(settings).as_slice() {
+                [] => return None,
+                names => list(names),
             },
             Self::Pages(at) => list(at(settings)),
             Self::Certificates(_) | Self::Networks(_) => "[]".into(),

@@ -59,6 +59,6 @@ mod tests {
         ] {
             assert_eq!(unknown_key(section, name), hint, "{section} {name}");
         }
-        assert!(unknown_key("", "zzz").starts_with("known here: domain, workers, listeners"));
+        assert!(unknown_key("", "zzz").starts_with("known here: domain, hosts, single_domain"));
     }
 }

@@ -149,6 +149,26 @@ pub(super) fn domain(text: &str) -> Result<Option<HostName>, Mistake> {
     Ok(Some(name))
 }
 
+/// Reads the name of one host.
+pub(super) fn host(text: &str) -> Result<HostName, Mistake> {
+    let text = text.trim();
+    let mistake = |what: &str| Mistake::new(format!("{} {what}", shown(text)));
+    let bare = host_of(text);
+    if text.contains(',') || text.contains(char::is_whitespace) {
+        return Err(mistake("is no host name").hint("several names are a list: [\"a.example\", \"b.example\"]"));
+    }
+    if bare.parse::<IpAddr>().is_ok() || text.parse::<IpAddr>().is_ok() {
+        return Err(mistake("is an address").hint("a certificate needs a name; give this machine one"));
+    }
+    if text.contains('/') {
+        return Err(mistake("is a URL").hint(format!("write the name alone: \"{bare}\"")));
+    }
+    if text.contains(':') {
+        return Err(mistake("has a port").hint(format!("write \"{bare}\"; ports belong to listeners.https")));
+    }
+    HostName::parse(text).map_err(|error| mistake("is no host name").hint(error.to_string()))
+}
+
 /// What stands between the scheme and the path or port.
 fn host_of(text: &str) -> &str {
     let rest = text.split_once("://").map_or(text, |(_, rest)| rest);

@@ -6,6 +6,7 @@
 pub mod addr;
 pub mod balance;
 pub mod class;
+pub mod entrance;
 pub mod facts;
 pub mod fault;
 pub mod forwarded;

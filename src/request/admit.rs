@@ -6,7 +6,7 @@ use super::guard::Checked;
 use super::scope::{Scope, Worker};
 use super::site::Site;
 use crate::domain::fault::{Fault, FaultKind};
-use crate::domain::names::ServiceName;
+use crate::domain::route::Route;
 use crate::domain::units::ByteSize;
 use crate::telemetry::{Counter, Gauge, GaugeGuard};
 use http::header;
@@ -17,7 +17,7 @@ use std::sync::atomic::Ordering;
 #[derive(Debug)]
 pub(super) struct Admitted {
     pub(super) checked: Checked,
-    pub(super) service: ServiceName,
+    pub(super) route: Route,
     pub(super) permit: Permit,
     /// The largest body it may have.
     pub(super) max_body: Option<ByteSize>,
@@ -40,9 +40,9 @@ impl Drop for Permit {
 ///
 /// # Errors
 /// `Overloaded` (503) when all are taken, `BodyTooLarge` (413) for a length over the service's limit.
-pub(super) fn admit(scope: &Scope, site: &Site, service: ServiceName, checked: Checked) -> Result<Admitted, Fault> {
+pub(super) fn admit(scope: &Scope, site: &Site, route: Route, checked: Checked) -> Result<Admitted, Fault> {
     let worker = &scope.worker;
-    let max_body = site.settings.services.get(service).max_body;
+    let max_body = site.settings.services.get(route.service).max_body;
     let announced = checked.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     if let (Some(max), Some(length)) = (max_body, announced)
         && ByteSize::bytes(length) > max
@@ -59,5 +59,5 @@ pub(super) fn admit(scope: &Scope, site: &Site, service: ServiceName, checked: C
         ));
     }
     let permit = Permit { worker: Arc::clone(worker), _gauge: worker.metrics.gauge(Gauge::Requests) };
-    Ok(Admitted { checked, service, permit, max_body })
+    Ok(Admitted { checked, route, permit, max_body })
 }

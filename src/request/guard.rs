@@ -46,6 +46,11 @@ impl Checked {
         self.port
     }
 
+    /// The path as the client wrote it.
+    pub(super) fn path(&self) -> &str {
+        self.request.uri().path()
+    }
+
     pub(super) fn headers(&self) -> &HeaderMap {
         self.request.headers()
     }
@@ -55,7 +60,7 @@ impl Checked {
     /// Source: RFC 9110 sections 7.6.2 and 9.3.7.
     pub(super) fn asks_about_us(&self) -> bool {
         let last_hop = || self.request.headers().get(header::MAX_FORWARDS).is_some_and(|hops| hops == "0");
-        self.request.method() == Method::OPTIONS && (self.request.uri().path() == "*" || last_hop())
+        self.request.method() == Method::OPTIONS && (self.path() == "*" || last_hop())
     }
 
     pub(super) fn into_parts(self) -> (Request<ClientBody>, HeaderValue) {

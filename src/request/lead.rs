@@ -8,9 +8,11 @@ use super::client_body::ClientBody;
 use super::guard;
 use super::respond::{Answer, Asker, fault, fault_with_hint, options};
 use super::scope::Scope;
+use super::site::Site;
 use crate::clearml::{Lead, lead};
+use crate::domain::entrance::https_origin;
 use crate::domain::fault::{Fault, FaultKind};
-use crate::domain::route::service_of;
+use crate::domain::route::route;
 use crate::telemetry::AccessRecord;
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
@@ -32,8 +34,9 @@ const ACME_CHALLENGES: &str = "/.well-known/acme-challenge/";
 /// The record is written either way.
 pub async fn lead_to_https(scope: Arc<Scope>, request: Request<Incoming>) -> Result<Response<AnswerBody>, Infallible> {
     let mut record = scope.record(&request);
-    let asker = Asker::of(&request, &scope);
-    Ok(match answer(&scope, ClientBody::of(request, &scope.worker.leftovers), &mut record) {
+    let site = scope.site();
+    let asker = Asker::of(&request, &scope, &site);
+    Ok(match answer(&scope, &site, ClientBody::of(request, &scope.worker.leftovers), &mut record) {
         Ok(Led::Answer(answer)) => answer.with_record(record, scope.link()),
         Ok(Led::Refuse(text)) => {
             let refused = Fault::new(FaultKind::HttpsRequired, "plain http would lose the request body");
@@ -52,16 +55,17 @@ pub async fn lead_to_https(scope: Arc<Scope>, request: Request<Incoming>) -> Res
 /// The record is written either way.
 pub async fn plain_on_tls(scope: Arc<Scope>, request: Request<Incoming>) -> Result<Response<AnswerBody>, Infallible> {
     let mut record = scope.record(&request);
-    let asker = Asker::of(&request, &scope);
-    let checked = match guard::check(ClientBody::of(request, &scope.worker.leftovers), &scope.site().settings.limits) {
+    let site = scope.site();
+    let asker = Asker::of(&request, &scope, &site);
+    let checked = match guard::check(ClientBody::of(request, &scope.worker.leftovers), &site.settings.limits) {
         Ok(checked) => checked,
         Err(refused) => return Ok(fault(refused, &asker, record)),
     };
-    record.service = service_of(&scope.site().settings.domains, checked.host());
+    record.service = route(&site.settings.layout, checked.host(), checked.path()).map(|route| route.service);
     let refused = Fault::new(FaultKind::PlainOnTls, "plain HTTP came to the https listener");
     // Only known hosts are echoed.
     let hint = match record.service {
-        Some(_) => format!("Use {}", https_url(&scope, checked.host(), &target_of(&checked))),
+        Some(_) => format!("Use {}{}", https_origin(checked.host(), scope.https_port), target_of(&checked)),
         None => String::from("Use https:// in front of the address."),
     };
     Ok(fault_with_hint(refused, Some(&hint), &asker, record))
@@ -72,24 +76,25 @@ enum Led {
     Refuse(String),
 }
 
-fn answer(scope: &Scope, request: Request<ClientBody>, record: &mut AccessRecord) -> Result<Led, Fault> {
-    let site = scope.site();
+fn answer(scope: &Scope, site: &Site, request: Request<ClientBody>, record: &mut AccessRecord) -> Result<Led, Fault> {
     let checked = guard::check(request, &site.settings.limits)?;
-    record.client = scope.client(checked.headers());
+    record.client = scope.client(site, checked.headers());
     // Kept free on every host: a certificate authority asks here for names that may not be served yet.
-    if checked.request().uri().path().starts_with(ACME_CHALLENGES) {
+    if checked.path().starts_with(ACME_CHALLENGES) {
         return Err(Fault::new(FaultKind::UnknownHost, "no certificate challenge is pending"));
     }
     // Only known hosts are echoed: an unknown one would make this an open redirect.
-    let service = service_of(&site.settings.domains, checked.host())
+    let route = route(&site.settings.layout, checked.host(), checked.path())
         .ok_or_else(|| Fault::new(FaultKind::UnknownHost, format!("the host is {}", checked.host().escape_debug())))?;
-    record.service = Some(service);
+    record.service = Some(route.service);
     if checked.asks_about_us() {
         return Ok(Led::Answer(options()));
     }
-    let url = https_url(scope, checked.host(), &target_of(&checked));
-    match lead(service, checked.request().method(), !checked.request().body().is_end_stream(), &url) {
-        Lead::Permanent308 => redirect(url).map(Led::Answer),
+    let origin = https_origin(checked.host(), scope.https_port);
+    let base = format!("{origin}{}", route.prefix);
+    match lead(route.service, checked.request().method(), !checked.request().body().is_end_stream(), &base) {
+        // The path begins with a slash, so it cannot name another host.
+        Lead::Permanent308 => redirect(format!("{origin}{}", target_of(&checked))).map(Led::Answer),
         Lead::Refuse { text } => Ok(Led::Refuse(text)),
     }
 }
@@ -104,15 +109,6 @@ fn redirect(url: String) -> Result<Answer, Fault> {
     Ok(Answer(response))
 }
 
-fn target_of(checked: &guard::Checked) -> String {
-    checked.request().uri().path_and_query().map_or("/", |target| target.as_str()).to_owned()
-}
-
-/// The same host, path and query on the https port. The path begins with a slash, so it cannot name another host.
-fn https_url(scope: &Scope, host: &str, target: &str) -> String {
-    let host = host.to_ascii_lowercase();
-    match scope.https_port {
-        443 => format!("https://{host}{target}"),
-        port => format!("https://{host}:{port}{target}"),
-    }
+fn target_of(checked: &guard::Checked) -> &str {
+    checked.request().uri().path_and_query().map_or("/", |target| target.as_str())
 }

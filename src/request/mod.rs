@@ -43,9 +43,10 @@ use std::sync::Arc;
 /// Dropping the future closes the connection to the target; the record is written either way.
 pub async fn handle(scope: Arc<Scope>, request: Request<Incoming>) -> Result<Response<AnswerBody>, Infallible> {
     let mut record = scope.record(&request);
-    let asker = respond::Asker::of(&request, &scope);
+    let site = scope.site();
+    let asker = respond::Asker::of(&request, &scope, &site);
     let request = ClientBody::of(request, &scope.worker.leftovers);
-    Ok(match answer(&scope, request, &mut record).await {
+    Ok(match answer(&scope, &site, request, &mut record).await {
         Ok(answer) => answer.with_record(record, scope.link()),
         Err(fault) => respond::fault(fault, &asker, record),
     })
@@ -53,25 +54,25 @@ pub async fn handle(scope: Arc<Scope>, request: Request<Incoming>) -> Result<Res
 
 async fn answer(
     scope: &Scope,
+    site: &Site,
     request: Request<ClientBody>,
     record: &mut AccessRecord,
 ) -> Result<respond::Answer, Fault> {
-    let site = scope.site();
     let checked = guard::check(request, &site.settings.limits)?;
-    record.client = scope.client(checked.headers());
-    let service = site.route(checked.host())?;
-    scope::describe(record, service, checked.request());
+    record.client = scope.client(site, checked.headers());
+    let route = site.route(checked.host(), checked.path())?;
+    scope::describe(record, route, checked.request());
     if checked.asks_about_us() {
         return Ok(respond::options());
     }
-    protect::check(&site, service, &checked, record.client)?;
-    let admitted = admit::admit(scope, &site, service, checked)?;
-    let outgoing = outgoing::prepare(admitted, scope, &site, record);
+    protect::check(site, route, &checked, record.client)?;
+    let admitted = admit::admit(scope, site, route, checked)?;
+    let outgoing = outgoing::prepare(admitted, scope, site, record);
     let mut answer = if outgoing.websocket() {
-        upgrade::open(scope, &site, outgoing, record).await
+        upgrade::open(scope, site, outgoing, record).await
     } else {
-        forward::send(scope, &site, outgoing, record).await
+        forward::send(scope, site, outgoing, record).await
     }?;
-    polish::polish(&site, service, &mut answer);
+    polish::polish(site, route.service, &mut answer);
     Ok(answer)
 }

@@ -1,7 +1,8 @@
 //! Outgoing: the head as the target gets it, written in one pass over what the client sent.
 //!
-//! Owns: hop-by-hop fields left out, fields about the client ours, cookie crumbs joined, framing ours. Path, query and
-//! every other field go out byte for byte as they came, repeated ones in their order.
+//! Owns: hop-by-hop fields left out, fields about the client ours, cookie crumbs joined, framing ours, the
+//! prefix of the route removed. The rest of path and query and every other field go out byte for byte as they came,
+//! repeated ones in their order.
 
 use super::admit::{Admitted, Permit};
 use super::client_body::ClientBody;
@@ -13,6 +14,7 @@ use crate::domain::forwarded::{
 };
 use crate::domain::hop_by_hop::{lists, names_to_drop};
 use crate::domain::names::ServiceName;
+use crate::domain::route::Route;
 use crate::telemetry::AccessRecord;
 use crate::upstream::{Framing, Outbound};
 use http::header::{self, HeaderMap, HeaderName};
@@ -47,7 +49,7 @@ impl Outgoing {
 
 /// Rebuilds the head for the target.
 pub(super) fn prepare(admitted: Admitted, scope: &Scope, site: &Site, record: &AccessRecord) -> Outgoing {
-    let Admitted { checked, service, permit, max_body } = admitted;
+    let Admitted { checked, route, permit, max_body } = admitted;
     let named_port = checked.port();
     let interims = checked.stream().map(|stream| scope.link().interims(stream));
     let (mut request, authority) = checked.into_parts();
@@ -55,7 +57,7 @@ pub(super) fn prepare(admitted: Admitted, scope: &Scope, site: &Site, record: &A
     let (parts, body) = request.into_parts();
     let framing = framing(&body, &parts.headers);
     let mut head = Head(Vec::with_capacity(capacity(&parts)));
-    head.request_line(&parts);
+    head.request_line(&parts, route);
     head.field(header::HOST.as_str(), authority.as_bytes());
     head.pass_on(&parts.headers, parts.version, parts.method == Method::OPTIONS);
     head.describe_client(&parts.headers, scope, site, record, (&authority, named_port));
@@ -77,7 +79,7 @@ pub(super) fn prepare(admitted: Admitted, scope: &Scope, site: &Site, record: &A
         (OutgoingBody::streaming(body, Arc::clone(&upload)), Some(upload))
     };
     let outbound = Outbound::new(head.0, body, framing).with_interims(interims);
-    Outgoing { outbound, service, permit, upload, upgrade, to_head: parts.method == Method::HEAD }
+    Outgoing { outbound, service: route.service, permit, upload, upgrade, to_head: parts.method == Method::HEAD }
 }
 
 /// As the client framed it; a body of unknown length (HTTP/2 without a length) goes out in chunks.
@@ -112,11 +114,12 @@ fn capacity(parts: &http::request::Parts) -> usize {
 struct Head(Vec<u8>);
 
 impl Head {
-    /// Path and query exactly as they came; absolute form and HTTP/2 lose scheme and host, which are in `Host`.
-    fn request_line(&mut self, parts: &http::request::Parts) {
+    /// Absolute form and HTTP/2 lose scheme and host, which are in `Host`.
+    fn request_line(&mut self, parts: &http::request::Parts, route: Route) {
         self.0.extend_from_slice(parts.method.as_str().as_bytes());
         self.0.push(b' ');
-        self.0.extend_from_slice(parts.uri.path_and_query().map_or("/", |target| target.as_str()).as_bytes());
+        let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+        self.0.extend_from_slice(route.target(target).as_bytes());
         self.0.extend_from_slice(b" HTTP/1.1\r\n");
     }
 

@@ -7,13 +7,15 @@ use super::site::Site;
 use crate::clearml::{cors_origin, foreign_page, removes_files};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::names::ServiceName;
+use crate::domain::route::Route;
 use std::net::IpAddr;
 
-/// Checks one request for `service` from `client`.
+/// Checks one request on its way along `route` from `client`.
 ///
 /// # Errors
 /// `CrossSite` or `RemovalRefused` (403).
-pub(super) fn check(site: &Site, service: ServiceName, checked: &Checked, client: IpAddr) -> Result<(), Fault> {
+pub(super) fn check(site: &Site, route: Route, checked: &Checked, client: IpAddr) -> Result<(), Fault> {
+    let service = route.service;
     if service == ServiceName::App {
         return Ok(());
     }
@@ -21,7 +23,8 @@ pub(super) fn check(site: &Site, service: ServiceName, checked: &Checked, client
     let request = checked.request();
     if rules.cross_site.refuse {
         let own = |page: &crate::domain::page_origin::PageOrigin| {
-            page.host().eq_ignore_ascii_case(checked.host()) || cors_origin(&page.to_string(), checked.host())
+            page.host().eq_ignore_ascii_case(checked.host())
+                || cors_origin(&site.settings.layout, &page.to_string(), checked.host())
         };
         if let Some(why) = foreign_page(service, request.method(), request.headers(), &rules.cross_site, own) {
             return Err(Fault::new(FaultKind::CrossSite, why));
@@ -30,7 +33,7 @@ pub(super) fn check(site: &Site, service: ServiceName, checked: &Checked, client
     let files = &rules.files;
     if service == ServiceName::Files
         && files.refuse_removal
-        && removes_files(request.method().as_str(), request.uri().path())
+        && removes_files(request.method().as_str(), &route.target(checked.path()))
         && !files.removal_from.contains(client)
     {
         return Err(Fault::new(FaultKind::RemovalRefused, format!("the client is {client}")));

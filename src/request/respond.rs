@@ -2,6 +2,7 @@
 
 use super::answer_body::{AnswerBody, Source};
 use super::scope::Scope;
+use super::site::Site;
 use crate::clearml::{cors_origin, fault_answer};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::forwarded::X_REQUEST_ID;
@@ -20,18 +21,20 @@ const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PAT
 
 /// What an answer to a fault needs to know of the request, which may be gone by then.
 #[derive(Debug)]
-pub(super) struct Asker {
+pub(super) struct Asker<'a> {
     origin: Option<HeaderValue>,
+    site: &'a Site,
     version: Version,
-    link: ClientLink,
+    link: &'a ClientLink,
 }
 
-impl Asker {
-    pub(super) fn of<B>(request: &Request<B>, scope: &Scope) -> Self {
+impl<'a> Asker<'a> {
+    pub(super) fn of<B>(request: &Request<B>, scope: &'a Scope, site: &'a Site) -> Self {
         Self {
             origin: request.headers().get(header::ORIGIN).cloned(),
+            site,
             version: request.version(),
-            link: scope.link().clone(),
+            link: scope.link(),
         }
     }
 }
@@ -82,7 +85,7 @@ pub(super) fn options() -> Answer {
 }
 
 /// The answer to a fault, in the form that the caller of this service reads.
-pub(super) fn fault(fault: Fault, asker: &Asker, record: Box<AccessRecord>) -> Response<AnswerBody> {
+pub(super) fn fault(fault: Fault, asker: &Asker<'_>, record: Box<AccessRecord>) -> Response<AnswerBody> {
     fault_with_hint(fault, None, asker, record)
 }
 
@@ -90,7 +93,7 @@ pub(super) fn fault(fault: Fault, asker: &Asker, record: Box<AccessRecord>) -> R
 pub(super) fn fault_with_hint(
     fault: Fault,
     hint: Option<&str>,
-    asker: &Asker,
+    asker: &Asker<'_>,
     mut record: Box<AccessRecord>,
 ) -> Response<AnswerBody> {
     let kind = fault.kind;
@@ -113,18 +116,20 @@ pub(super) fn fault_with_hint(
     }
     allow_app(headers, asker, &record);
     record.fault = Some(fault);
-    answer.with_record(record, &asker.link)
+    answer.with_record(record, asker.link)
 }
 
 /// Lets the web UI read an error of ours on the API's and files' hosts: without this it sees status 0.
-fn allow_app(headers: &mut HeaderMap, asker: &Asker, record: &AccessRecord) {
+fn allow_app(headers: &mut HeaderMap, asker: &Asker<'_>, record: &AccessRecord) {
     if !matches!(record.service, Some(ServiceName::Api | ServiceName::Files)) {
         return;
     }
     headers.insert(header::VARY, HeaderValue::from_static("Origin"));
     let host = record.host.as_ref().and_then(|host| host.to_str().ok());
     let host = host.or_else(|| record.target.authority().map(|authority| authority.as_str())).unwrap_or_default();
-    let origin = asker.origin.as_ref().filter(|origin| origin.to_str().is_ok_and(|origin| cors_origin(origin, host)));
+    let layout = &asker.site.settings.layout;
+    let origin =
+        asker.origin.as_ref().filter(|origin| origin.to_str().is_ok_and(|origin| cors_origin(layout, origin, host)));
     if let Some(origin) = origin {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
         headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));

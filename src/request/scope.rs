@@ -6,7 +6,7 @@ use super::site::Site;
 use crate::clearml::{Action, Caller};
 use crate::domain::facts::ConnectionFacts;
 use crate::domain::forwarded::{X_REQUEST_ID, client_of};
-use crate::domain::names::ServiceName;
+use crate::domain::route::Route;
 use crate::runtime::{ClientLink, Tasks, now, wall};
 use crate::telemetry::{AccessLog, AccessRecord, WorkerMetrics};
 use crate::upstream::{Connector, Pool};
@@ -121,16 +121,17 @@ impl Scope {
     }
 
     /// The person behind the peer, after trusted forwarders.
-    pub(super) fn client(&self, headers: &HeaderMap) -> IpAddr {
-        client_of(self.facts.peer.ip(), headers, &self.worker.site.load().settings.trusted_proxies)
+    pub(super) fn client(&self, site: &Site, headers: &HeaderMap) -> IpAddr {
+        client_of(self.facts.peer.ip(), headers, &site.settings.trusted_proxies)
     }
 }
 
 /// Writes down what a request asks of ClearML and which program it comes from, by its own word.
-pub(super) fn describe<B>(record: &mut AccessRecord, service: ServiceName, request: &Request<B>) {
+pub(super) fn describe<B>(record: &mut AccessRecord, route: Route, request: &Request<B>) {
+    let service = route.service;
     let caller = Caller::of(service, request.headers());
     record.service = Some(service);
-    record.action = Some(Action::of(service, request.method(), request.uri().path()));
+    record.action = Some(Action::of(service, request.method(), &route.target(request.uri().path())));
     record.program = caller.program;
     record.client_name = caller.client.cloned();
     record.worker = caller.worker.cloned();

@@ -2,7 +2,7 @@
 //!
 //! Owns: what stands in them. Leaves: when to make them, and where they are kept, to `local_ca`.
 
-use crate::domain::names::{HostName, ServiceName};
+use super::local_names::LocalNames;
 use rcgen::{
     BasicConstraints, CertificateParams, CidrSubnet, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
     GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose, NameConstraints, SanType, SerialNumber,
@@ -26,37 +26,31 @@ const BACKDATED: Duration = DAY;
 /// Characters of a common name. Source: RFC 5280 appendix A.1, ub-common-name.
 const COMMON_NAME_MAX: usize = 64;
 
-/// The names of a local leaf: the three services and the bare domain.
-pub(super) fn leaf_names(domain: &HostName) -> Vec<HostName> {
-    let services = ServiceName::ALL.into_iter().map(|service| domain.with_label(service));
-    services.chain([domain.clone()]).collect()
+/// The common name of the authority for `names`, cut at the length that X.509 allows.
+pub(super) fn authority_name(names: &LocalNames) -> String {
+    format!("Clearway local CA for {}", names.name).chars().take(COMMON_NAME_MAX).collect()
 }
 
-/// The common name of the authority for `domain`, cut at the length that X.509 allows.
-pub(super) fn authority_name(domain: &HostName) -> String {
-    format!("Clearway local CA for {domain}").chars().take(COMMON_NAME_MAX).collect()
-}
-
-/// Makes the certificate of the authority for `domain` with `key`, in PEM.
+/// Makes the certificate of the authority for `names` with `key`, in PEM.
 ///
-/// It can issue leaves only, and only for names in `domain`.
-pub(super) fn authority(domain: &HostName, key: &KeyPair, now: SystemTime) -> Result<String, rcgen::Error> {
-    let mut params = authority_params(domain);
+/// It can issue leaves only, and only within its permitted names.
+pub(super) fn authority(names: &LocalNames, key: &KeyPair, now: SystemTime) -> Result<String, rcgen::Error> {
+    let mut params = authority_params(names);
     (params.not_before, params.not_after) = validity(now, AUTHORITY_LIFE);
     // Not made from the key: a renewed authority keeps its key, and clients refuse two certificates of one number.
     params.serial_number = Some(random_serial()?);
     Ok(params.self_signed(key)?.pem())
 }
 
-/// Makes a leaf for `domain` and its new key, both in one PEM text.
+/// Makes a leaf for `names` and its new key, both in one PEM text.
 pub(super) fn leaf(
-    domain: &HostName,
+    names: &LocalNames,
     authority_key: KeyPair,
     now: SystemTime,
 ) -> Result<Zeroizing<String>, rcgen::Error> {
     let mut params = CertificateParams::default();
     params.distinguished_name = subject("Clearway local certificate");
-    for name in leaf_names(domain) {
+    for name in &names.leaf {
         params.subject_alt_names.push(SanType::DnsName(name.as_str().try_into()?));
     }
     params.is_ca = IsCa::ExplicitNoCa;
@@ -65,22 +59,26 @@ pub(super) fn leaf(
     params.use_authority_key_identifier_extension = true;
     (params.not_before, params.not_after) = validity(now, LEAF_LIFE);
     let key = KeyPair::generate()?;
-    let certificate = params.signed_by(&key, &Issuer::new(authority_params(domain), authority_key))?;
+    let certificate = params.signed_by(&key, &Issuer::new(authority_params(names), authority_key))?;
     let key = Zeroizing::new(key.serialize_pem());
     Ok(Zeroizing::new(format!("{}{}", certificate.pem(), key.as_str())))
 }
 
-/// What both the authority's certificate and its signatures are made from. It depends on the domain only, so the
+/// What both the authority's certificate and its signatures are made from. It depends on the names only, so the
 /// certificate never has to be turned back into parameters.
-fn authority_params(domain: &HostName) -> CertificateParams {
+fn authority_params(names: &LocalNames) -> CertificateParams {
     let mut params = CertificateParams::default();
-    params.distinguished_name = subject(&authority_name(domain));
+    params.distinguished_name = subject(&authority_name(names));
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params.use_authority_key_identifier_extension = true;
     params.name_constraints = Some(NameConstraints {
-        // Without a leading dot: that form is for the domain and all below it. Source: RFC 5280 section 4.2.1.10.
-        permitted_subtrees: vec![GeneralSubtree::DnsName(domain.as_str().to_owned())],
+        // Without a leading dot: that form is for the name and all below it. Source: RFC 5280 section 4.2.1.10.
+        permitted_subtrees: names
+            .permitted
+            .iter()
+            .map(|name| GeneralSubtree::DnsName(name.as_str().to_owned()))
+            .collect(),
         // A kind of name that no subtree mentions would be free, so addresses are shut out by name.
         excluded_subtrees: vec![
             GeneralSubtree::IpAddress(CidrSubnet::V4([0; 4], [0; 4])),
@@ -140,7 +138,7 @@ mod tests {
 
     #[test]
     fn the_leaf_is_good_for_exactly_its_names() {
-        let domain = host("clearml.localhost");
+        let domain = LocalNames::below(&host("clearml.localhost"));
         let key = KeyPair::generate().unwrap();
         let root = der(&authority(&domain, &key, now()).unwrap());
         let leaf = der(&leaf(&domain, key, now()).unwrap());
@@ -155,7 +153,7 @@ mod tests {
 
     #[test]
     fn the_authority_is_worthless_outside_its_domain() {
-        let domain = host("clearml.localhost");
+        let domain = LocalNames::below(&host("clearml.localhost"));
         let key = KeyPair::generate().unwrap();
         let root = der(&authority(&domain, &key, now()).unwrap());
         let issuer = Issuer::new(authority_params(&domain), key);
@@ -178,7 +176,7 @@ mod tests {
 
     #[test]
     fn certificates_say_what_they_are_for() {
-        let domain = host("clearml.localhost");
+        let domain = LocalNames::below(&host("clearml.localhost"));
         let key = KeyPair::generate().unwrap();
         let root = der(&authority(&domain, &key, now()).unwrap());
         let leaf = der(&leaf(&domain, key, now()).unwrap());
@@ -210,10 +208,10 @@ mod tests {
 
     #[test]
     fn long_domains_fit_into_the_subject() {
-        let domain = host(&["abcdefghi"; 10].join("."));
+        let domain = LocalNames::below(&host(&["abcdefghi"; 10].join(".")));
         assert_eq!(authority_name(&domain).chars().count(), COMMON_NAME_MAX);
         let key = KeyPair::generate().unwrap();
         let root = der(&authority(&domain, &key, now() - DAY).unwrap());
-        verdict(&root, &der(&leaf(&domain, key, now()).unwrap()), domain.as_str()).unwrap();
+        verdict(&root, &der(&leaf(&domain, key, now()).unwrap()), domain.name.as_str()).unwrap();
     }
 }

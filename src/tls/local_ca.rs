@@ -1,6 +1,6 @@
-//! The local authority: made on first use, one for each domain, with the leaf it issued.
+//! The local authority: made on first use, with the leaf it issued.
 //!
-//! Owns: the files below `<certificate_folder>/local/<domain>/`, when each is reused, renewed or refused.
+//! Owns: the files below `<certificate_folder>/local/<name>/`, when each is reused, renewed or refused.
 //! Leaves: what stands in the certificates to `issue`, installing the authority on clients to the operator.
 //! Limits: an authority lives 10 years and is renewed 120 days before its end, a leaf 90 days and 30.
 //!
@@ -15,6 +15,7 @@ use super::chain::Link;
 use super::issue;
 use super::load::{LoadedCertificate, load_pair, permission_warning, read_certificates};
 use super::load_error::{LoadError, LoadProblem};
+use super::local_names::LocalNames;
 use crate::domain::names::{HostName, NamePattern};
 use crate::domain::settings::CertificateFiles;
 use rcgen::{KeyPair, PublicKeyData};
@@ -37,17 +38,17 @@ const AUTHORITY_LEFT_MIN: Duration = Duration::from_secs(120 * 24 * 3600);
 /// What `ensure` found or made.
 #[derive(Debug, Default)]
 pub struct LocalCertificates {
-    /// One for each domain, in their order.
+    /// One for each of the names, in their order.
     pub certificates: Vec<LoadedCertificate>,
-    /// One for each domain, in their order.
+    /// One for each of the names, in their order.
     pub authorities: Vec<LocalAuthority>,
 }
 
-/// The authority of one domain.
+/// One authority.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalAuthority {
-    /// The domain it may issue for.
-    pub domain: HostName,
+    /// The hosts that its leaf covers.
+    pub hosts: Vec<HostName>,
     /// Its certificate, for clients to trust.
     pub file: PathBuf,
     /// Where it comes from.
@@ -102,7 +103,7 @@ pub enum LocalCaProblem {
     KeyMissing,
     /// The authority's certificate cannot be used, or the leaf just made cannot.
     Certificate(LoadError),
-    /// The authority's certificate is not the one that was made here with this key for this domain.
+    /// The authority's certificate is not the one that was made here with this key for these names.
     Foreign,
     /// The authority's time has not begun.
     NotYetValid(SystemTime),
@@ -178,32 +179,32 @@ impl Error for LocalCaError {
     }
 }
 
-/// Finds or makes an authority and a leaf for each of `domains`, below `folder/local`.
+/// Finds or makes an authority and a leaf for each of `all`, below `folder/local`.
 ///
-/// Each leaf covers `app.`, `api.`, `files.` and the domain itself. Where all is there and good for 30 days more,
+/// Where all is there and good for 30 days more,
 /// nothing is written, so the folder may then be read-only. Two processes at once end up with the same files.
 /// It waits for the other process, so it belongs to the start, not on a worker.
 ///
 /// # Errors
 /// `LocalCaError` with the file; nothing that clients may trust is ever overwritten on doubt.
-pub fn ensure(folder: &Path, domains: &[HostName], now: SystemTime) -> Result<LocalCertificates, LocalCaError> {
+pub fn ensure(folder: &Path, all: &[LocalNames], now: SystemTime) -> Result<LocalCertificates, LocalCaError> {
     let mut local = LocalCertificates::default();
-    for domain in domains {
-        let place = Place { folder: folder.join("local").join(domain.as_str()), domain };
+    for names in all {
+        let place = Place { folder: folder.join("local").join(names.name.as_str()), names };
         let (certificate, state) = match place.existing(now) {
             Some(certificate) => (certificate, AuthorityState::Reused),
             None => place.make(now)?,
         };
         local.certificates.push(certificate);
-        local.authorities.push(LocalAuthority { domain: domain.clone(), file: place.ca_certificate(), state });
+        local.authorities.push(LocalAuthority { hosts: names.leaf.clone(), file: place.ca_certificate(), state });
     }
     Ok(local)
 }
 
-/// The files of one domain.
+/// The files of one authority.
 struct Place<'a> {
     folder: PathBuf,
-    domain: &'a HostName,
+    names: &'a LocalNames,
 }
 
 impl Place<'_> {
@@ -248,7 +249,7 @@ impl Place<'_> {
         }
         let (key, state) = self.authority(now)?;
         let generation = |error| fail(&self.leaf(), LocalCaProblem::Generation(error));
-        let text = issue::leaf(self.domain, key, now).map_err(generation)?;
+        let text = issue::leaf(self.names, key, now).map_err(generation)?;
         write(&self.leaf(), &text, 0o600)?;
         let certificates = self.read_ca()?.unwrap_or_default();
         let authority = certificates.first().and_then(Link::parse);
@@ -302,21 +303,21 @@ impl Place<'_> {
     fn write_authority(&self, key: &KeyPair, now: SystemTime) -> Result<(), LocalCaError> {
         let file = self.ca_certificate();
         let text =
-            issue::authority(self.domain, key, now).map_err(|error| fail(&file, LocalCaProblem::Generation(error)))?;
+            issue::authority(self.names, key, now).map_err(|error| fail(&file, LocalCaProblem::Generation(error)))?;
         write(&file, &text, 0o644)
     }
 
-    /// Whether `authority` is what `issue` makes for this domain, with `key` where there is one.
+    /// Whether `authority` is what `issue` makes for these names, with `key` where there is one.
     fn is_ours(&self, authority: &Link<'_>, key: Option<&KeyPair>) -> bool {
         authority.is_authority()
             && authority.is_self_signed()
-            && authority.common_name() == Some(issue::authority_name(self.domain).as_str())
-            && authority.permitted_dns() == [self.domain.as_str()]
+            && authority.common_name() == Some(issue::authority_name(self.names).as_str())
+            && authority.permitted_dns().into_iter().eq(self.names.permitted.iter().map(HostName::as_str))
             && key.is_none_or(|key| key.subject_public_key_info() == authority.public_key())
     }
 
     fn has_our_names(&self, leaf: &LoadedCertificate) -> bool {
-        let expected = issue::leaf_names(self.domain).into_iter().map(NamePattern::Exact);
+        let expected = self.names.leaf.iter().cloned().map(NamePattern::Exact);
         expected.eq(leaf.names().iter().cloned())
     }
 

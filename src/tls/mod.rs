@@ -9,6 +9,7 @@ mod issue;
 mod load;
 mod load_error;
 mod local_ca;
+mod local_names;
 mod server;
 mod store;
 mod warning;
@@ -20,6 +21,7 @@ pub use load_error::{LoadError, LoadProblem};
 pub use local_ca::{
     AuthorityState, LocalAuthority, LocalCaError, LocalCaProblem, LocalCertificates, ensure as ensure_local,
 };
+pub use local_names::LocalNames;
 pub use server::{ServerTls, ServerTlsError, Tickets, facts_of};
 pub use store::{CertStore, EmptyStore};
 pub use warning::CertificateWarning;

@@ -1,8 +1,6 @@
 //! Local by default: no configuration at all, and the demo.
 
 use crate::support::*;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -24,19 +22,18 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// The CA's certificate: the one file that is printed for clients.
-fn authority(proxy: &Proxy) -> CertificateDer<'static> {
+fn authority(proxy: &Proxy) -> PathBuf {
     let line = proxy.output().wait_line("the CA file", |line| line.contains(".pem"));
     let certs = proxy.folder().join("certs");
     let named = files(&certs).into_iter().find(|file| {
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
         !name.contains("key") && line.contains(&*name)
     });
-    let file = named.unwrap_or_else(|| panic!("no CA file of {:?} is named in {line:?}", files(&certs)));
-    CertificateDer::from_pem_file(file).unwrap()
+    named.unwrap_or_else(|| panic!("no CA file of {:?} is named in {line:?}", files(&certs)))
 }
 
 fn trusting(proxy: &Proxy, alpn: &[&str]) -> rustls::ClientConfig {
-    Pki::client_trusting(authority(proxy), provider(), rustls::DEFAULT_VERSIONS, alpn)
+    Pki::client_trusting_file(&authority(proxy), alpn)
 }
 
 #[test]
@@ -45,7 +42,7 @@ fn serves_local_names_on_loopback_with_a_ca_of_its_own() {
     for listening in proxy.events().json().iter().filter(|event| event["message"] == "listening") {
         assert!(listening["address"].as_str().unwrap().starts_with("127.0.0.1:"), "{listening}");
     }
-    for name in NAMES {
+    for name in NAMES.into_iter().chain(["localhost"]) {
         let client = Client::tls(proxy.https(), name, trusting(&proxy, &["http/1.1"]));
         assert!(client.is_ok(), "{name} is covered: {:?}", client.err());
         let answer = Client::http(&proxy).get(name, "/");
@@ -75,6 +72,7 @@ fn prints_the_three_urls_the_ca_and_the_clients_lines() {
     for name in NAMES {
         proxy.output().wait_line(name, |line| line.contains(&format!("https://{name}:{port}")));
     }
+    proxy.output().wait_line("localhost", |line| line.contains(&format!("https://localhost:{port}/api")));
     proxy.output().wait_line("api_server", |line| line.contains("api_server"));
     proxy.output().wait_line("files_server", |line| line.contains("files_server"));
     let _ca = authority(&proxy);

@@ -27,6 +27,7 @@ mod host;
 mod http2;
 mod http_listener;
 mod informational;
+mod layouts;
 mod limits;
 mod local;
 mod methods;

@@ -3,6 +3,7 @@
 //! To add a key: a field in `domain::settings`, a row here, `clearway reference`. Defaults are not written here, they
 //! are read from `Settings`.
 
+mod layout;
 mod limits;
 mod logs;
 mod network;
@@ -53,13 +54,14 @@ pub(super) struct Section {
 
 /// Every section that has help of its own.
 pub(super) const SECTIONS: &[Section] = &[
+    Section { path: "hosts", help: "Names chosen freely, instead of or beside app., api. and files. below a domain." },
     Section { path: "listeners", help: "Where clients connect." },
     Section { path: "listeners.https", help: "TLS, with HTTP/2 and HTTP/1.1: requests are forwarded." },
     Section { path: "listeners.http", help: "Plain HTTP: leads to https without losing a request body." },
-    Section { path: "services", help: "ClearML's three services. A host name's first label picks one." },
-    Section { path: "services.app", help: "app.<domain>: the web UI." },
-    Section { path: "services.api", help: "api.<domain>: the API server." },
-    Section { path: "services.files", help: "files.<domain>: the file server." },
+    Section { path: "services", help: "ClearML's three services." },
+    Section { path: "services.app", help: "The web UI." },
+    Section { path: "services.api", help: "The API server." },
+    Section { path: "services.files", help: "The file server." },
     Section { path: "health", help: "How targets are watched." },
     Section { path: "limits", help: "Sizes and counts. Each is counted when it bites." },
     Section { path: "timeouts", help: "Waits. None of them limits the whole of an upload or download." },
@@ -76,7 +78,13 @@ pub(super) const SECTIONS: &[Section] = &[
 
 /// Every key, in the order of the reference.
 pub(super) fn keys() -> impl Iterator<Item = &'static Key> {
-    network::KEYS.iter().chain(limits::KEYS).chain(protection::KEYS).chain(logs::KEYS).chain(targets::KEYS)
+    layout::KEYS
+        .iter()
+        .chain(network::KEYS)
+        .chain(limits::KEYS)
+        .chain(protection::KEYS)
+        .chain(logs::KEYS)
+        .chain(targets::KEYS)
 }
 
 /// The key with this path.
@@ -129,6 +137,7 @@ mod tests {
     fn names_of_a_section() {
         assert_eq!(names_in("listeners"), ["https", "http"]);
         assert_eq!(names_in("listeners.http"), ["enabled", "bind", "public_port"]);
+        assert_eq!(names_in("hosts"), ["app", "api", "files"]);
         assert!(names_in("").contains(&"domain") && names_in("").contains(&"pool"));
         assert!(names_in("nowhere").is_empty());
     }

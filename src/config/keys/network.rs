@@ -1,4 +1,4 @@
-//! Rows: names, listeners, certificates, services.
+//! Rows: workers, listeners, certificates, services.
 
 use super::super::slot::Slot;
 use super::Key;
@@ -14,14 +14,6 @@ const BODY_MIN: ByteSize = ByteSize::kib(1);
 const BODY_MAX: ByteSize = ByteSize::mib(1 << 40);
 
 pub(super) const KEYS: &[Key] = &[
-    Key::new(
-        "domain",
-        Slot::Domains(|settings| &mut settings.domains),
-        "The parent name of app., api. and files.; a list for several. This key alone is a complete\n\
-         configuration for a public set-up. \"*\" serves the three labels below any name.\n\
-         Without it and without certificates, clearml.localhost is served on loopback only.",
-    )
-    .unset("none", "\"clearml.example.com\""),
     Key::new(
         "workers",
         Slot::Count(|settings| &mut settings.workers, (1, WORKERS_MAX)),

@@ -66,7 +66,7 @@ fn the_profile_follows_domain_and_certificates() {
     ] {
         let loaded = loaded(text).unwrap();
         assert_eq!(loaded.local, local, "{text}");
-        assert_eq!(listed(&loaded.settings.domains), [domains], "{text}");
+        assert_eq!(listed(&loaded.settings.layout.domains), [domains], "{text}");
         assert_eq!(binds(&loaded).0, [https], "{text}");
     }
 }
@@ -92,7 +92,7 @@ fn later_folders_win_and_sections_merge() {
     let path = |name: &str| root.path().join(name).display().to_string();
     let folders = format!("{}:{}:{}:{}", path("a"), path("missing"), path("empty"), path("b"));
     let loaded = load(&request(&[("CLEARML_CONFIG_DIR", &folders)])).unwrap();
-    assert_eq!(listed(&loaded.settings.domains), ["b.example"]);
+    assert_eq!(listed(&loaded.settings.layout.domains), ["b.example"]);
     assert_eq!(binds(&loaded), (vec!["[::]:2443".into()], vec!["[::]:1080".into()]));
     assert_eq!(loaded.settings.timeouts.hold.as_secs(), 2);
     assert_eq!(loaded.settings.timeouts.head.as_secs(), 30, "`-timeouts` drops what the first file said");
@@ -100,6 +100,31 @@ fn later_folders_win_and_sections_merge() {
     assert_eq!(loaded.searched.len(), 4);
     let missing = format!(": the folder {} does not exist", path("missing"));
     assert_eq!(messages(&loaded.warnings), [missing]);
+}
+
+#[test]
+fn names_that_are_listed_are_all_that_is_served() {
+    let names = "hosts { app: ml.corp, api: [ml-api.corp], files: ml-files.corp }\nsingle_domain: One.corp";
+    let settings = loaded(names).unwrap().settings;
+    assert_eq!(settings.layout.domains, Domains::Listed(Vec::new()));
+    assert_eq!(settings.layout.hosts.api[0].as_str(), "ml-api.corp");
+    assert_eq!(settings.layout.single[0].as_str(), "one.corp");
+    assert!(settings.https.bind[0].to_string().ends_with(":443"));
+}
+
+#[test]
+fn a_name_leads_to_one_service_and_hosts_are_whole() {
+    for (text, key, message) in [
+        ("hosts { app: a.x, api: b.x }", "hosts.files", "hosts.files has no name"),
+        ("hosts { app: a.x, api: b.x, files: A.x }", "hosts.files", "hosts.app has it"),
+        ("single_domain: [a.x, a.x]", "single_domain", "single_domain has it"),
+        ("domain: b.x\nsingle_domain: api.b.x", "single_domain", "domain has it"),
+    ] {
+        let problems = loaded(text).unwrap_err();
+        let found = &problems.list()[0];
+        assert!(found.key == key && found.message.contains(message), "{text}: {problems}");
+    }
+    assert!(loaded("domain: b.x\nsingle_domain: b.x").is_ok());
 }
 
 #[test]
@@ -125,7 +150,7 @@ fn environment_beats_files_and_flags_beat_both() {
         ("CLEARML__APISERVER__WHATEVER", "{"),
     ]);
     let loaded = load(&request).unwrap();
-    assert_eq!(listed(&loaded.settings.domains), ["clearml.example"]);
+    assert_eq!(listed(&loaded.settings.layout.domains), ["clearml.example"]);
     assert_eq!((loaded.settings.workers.get(), loaded.settings.log.filter.as_str()), (2, "warn"));
     assert_eq!(loaded.settings.services.files.targets[0].to_string(), "fileserver:8081");
     assert_eq!(loaded.variables.len(), 4);
@@ -140,7 +165,7 @@ fn environment_beats_files_and_flags_beat_both() {
         ..Overrides::default()
     };
     let loaded = load(&request).unwrap();
-    assert_eq!(listed(&loaded.settings.domains), ["a.example", "b.example"]);
+    assert_eq!(listed(&loaded.settings.layout.domains), ["a.example", "b.example"]);
     assert_eq!(loaded.settings.workers.get(), 4);
     assert_eq!(binds(&loaded).0, ["[::]:9443"]);
     assert!(!loaded.settings.http.enabled);
@@ -293,7 +318,7 @@ fn the_generated_file_changes_nothing_and_its_keys_are_the_defaults() {
     let all = text.lines().skip(10).map(uncomment).collect::<Vec<_>>().join("\n");
     let loaded = loaded(&all).unwrap_or_else(|problems| panic!("{problems}\n{all}"));
     assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
-    let public = Settings::public(loaded.settings.domains.clone(), loaded.settings.workers);
+    let public = Settings::public(loaded.settings.layout.domains.clone(), loaded.settings.workers);
     assert_eq!((loaded.settings.limits, loaded.settings.timeouts), (public.limits, public.timeouts));
     assert_eq!((loaded.settings.pool, loaded.settings.access_log), (public.pool, public.access_log));
 }

@@ -3,6 +3,7 @@
 //! Owns: what can be set, with its unit, and the defaults. Leaves: the file format and its messages to `config`.
 //! Never the file's form, never a running part.
 
+mod layout;
 mod limits;
 mod logs;
 mod memory;
@@ -10,6 +11,7 @@ mod protection;
 mod targets;
 mod timeouts;
 
+pub use layout::Layout;
 pub use limits::Limits;
 pub use logs::{AccessFormat, AccessLogSettings, LogFile, LogFormat, LogSettings};
 pub use memory::Memory;
@@ -28,8 +30,8 @@ use std::time::Duration;
 /// Everything that can be set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Whose `app.`, `api.` and `files.` names are served.
-    pub domains: Domains,
+    /// Which names and paths lead to the three services.
+    pub layout: Layout,
     /// Worker threads, each with its own listening sockets and target connections.
     pub workers: NonZeroUsize,
     /// The TLS listener.
@@ -69,7 +71,7 @@ pub struct Settings {
 pub enum Domains {
     /// `app.`, `api.` and `files.` below any domain.
     Any,
-    /// Below these only; never empty.
+    /// Below these only; empty where other names are served.
     Listed(Vec<HostName>),
 }
 
@@ -118,12 +120,12 @@ pub struct PoolSettings {
 }
 
 impl Settings {
-    /// What runs with no configuration at all: `clearml.localhost`, on loopback only, ports 8443 and 8880.
+    /// What runs with no configuration at all: `clearml.localhost` and `localhost`, on loopback only, ports 8443 and 8880.
     #[must_use]
     pub fn local(workers: NonZeroUsize) -> Self {
         let loopback = |port| vec![ListenAddr::new(SocketAddr::from(([127, 0, 0, 1], port)))];
         Self {
-            domains: HostName::parse("clearml.localhost").map_or(Domains::Any, |name| Domains::Listed(vec![name])),
+            layout: local_layout(),
             https: ListenerSettings { enabled: true, bind: loopback(8443), public_port: None },
             http: ListenerSettings { enabled: true, bind: loopback(8880), public_port: None },
             ..Self::public(Domains::Any, workers)
@@ -135,7 +137,7 @@ impl Settings {
     pub fn public(domains: Domains, workers: NonZeroUsize) -> Self {
         let any = |port| vec![ListenAddr::new(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)))];
         Self {
-            domains,
+            layout: Layout::below(domains),
             workers,
             https: ListenerSettings { enabled: true, bind: any(443), public_port: None },
             http: ListenerSettings { enabled: true, bind: any(80), public_port: None },
@@ -154,6 +156,14 @@ impl Settings {
             log: LogSettings { filter: String::from("info"), format: LogFormat::Auto },
         }
     }
+}
+
+/// Names that every machine has for itself: three below `clearml.localhost`, and `localhost` with paths for programs
+/// that find no names below it.
+fn local_layout() -> Layout {
+    let [domain, single] = ["clearml.localhost", "localhost"].map(|name| HostName::parse(name).ok());
+    let domains = domain.map_or(Domains::Any, |name| Domains::Listed(vec![name]));
+    Layout { single: single.into_iter().collect(), ..Layout::below(domains) }
 }
 
 /// The ports that a ClearML Server publishes on its own host.

@@ -7,6 +7,10 @@ use tempfile::TempDir;
 
 const DOMAIN: &str = "clearml.localhost";
 
+fn names() -> LocalNames {
+    LocalNames::below(&host(DOMAIN))
+}
+
 /// A certificate folder.
 struct Folder(TempDir);
 
@@ -23,14 +27,14 @@ impl Folder {
     }
 
     fn try_ensure(&self, at: SystemTime) -> Result<LocalCertificates, LocalCaError> {
-        ensure(self.0.path(), &[host(DOMAIN)], at)
+        ensure(self.0.path(), &[names()], at)
     }
 
     fn ensure(&self, at: SystemTime) -> (LoadedCertificate, AuthorityState) {
         let mut local = self.try_ensure(at).unwrap();
         let (certificate, authority) = (local.certificates.pop().unwrap(), local.authorities.pop().unwrap());
         assert!(local.certificates.is_empty() && local.authorities.is_empty());
-        assert_eq!((authority.domain, authority.file), (host(DOMAIN), self.file("ca.pem")));
+        assert_eq!((authority.hosts, authority.file), (names().leaf, self.file("ca.pem")));
         (certificate, authority.state)
     }
 
@@ -71,7 +75,7 @@ impl Folder {
 fn trusted(certificate: LoadedCertificate, root: &CertificateDer<'static>, at: SystemTime) -> bool {
     let server = serving(vec![certificate]);
     let client = Client::new().at(at).trusting(std::slice::from_ref(root));
-    issue::leaf_names(&host(DOMAIN)).iter().all(|name| shake(&server.config(), &client, name.as_str()).is_ok())
+    names().leaf.iter().all(|name| shake(&server.config(), &client, name.as_str()).is_ok())
 }
 
 #[test]
@@ -148,7 +152,7 @@ fn replaces_a_leaf_that_does_not_fit() {
 fn a_leaf_with_other_names_by_the_same_authority_is_replaced() {
     let folder = Folder::filled();
     let key = KeyPair::from_pem(&folder.text("ca.key")).unwrap();
-    let foreign = issue::leaf(&host("x.clearml.localhost"), key, now()).unwrap();
+    let foreign = issue::leaf(&LocalNames::below(&host("x.clearml.localhost")), key, now()).unwrap();
     fs::write(folder.file("leaf.pem"), foreign.as_bytes()).unwrap();
     let (leaf, _) = folder.ensure(now());
     assert_eq!(leaf.names().len(), 4);
@@ -195,7 +199,7 @@ fn a_key_alone_gets_its_certificate_again() {
 #[test]
 fn refuses_an_authority_that_it_did_not_make() {
     let other = Folder::filled();
-    let domain = host("other.localhost");
+    let domain = LocalNames::below(&host("other.localhost"));
     for case in ["another certificate", "another key", "another domain", "no authority"] {
         let folder = Folder::filled();
         let key = KeyPair::from_pem(&folder.text("ca.key")).unwrap();
@@ -238,17 +242,23 @@ fn a_folder_that_cannot_be_written_is_named() {
 }
 
 #[test]
-fn every_domain_has_its_own_authority() {
+fn each_of_the_names_has_its_own_authority() {
     let folder = Folder::new();
-    let domains = [host("a.localhost"), host("b.example")];
-    let local = ensure(folder.0.path(), &domains, now()).unwrap();
+    let hosts = LocalNames::of([host("b.example"), host("files.example")]).unwrap();
+    let all = [LocalNames::below(&host("a.localhost")), hosts];
+    let local = ensure(folder.0.path(), &all, now()).unwrap();
     let files = local.authorities.iter().map(|authority| authority.file.clone()).collect::<Vec<_>>();
-    let expected = domains.each_ref().map(|domain| folder.0.path().join("local").join(domain.as_str()).join("ca.pem"));
+    let expected = ["a.localhost", "b.example"].map(|name| folder.0.path().join("local").join(name).join("ca.pem"));
     assert_eq!(files, expected);
     let names = local.certificates.iter().map(|certificate| certificate.names()[0].to_string());
-    assert_eq!(names.collect::<Vec<_>>(), ["app.a.localhost", "app.b.example"]);
+    assert_eq!(names.collect::<Vec<_>>(), ["app.a.localhost", "b.example"]);
     let roots = files.iter().map(|file| read_certificates(file).unwrap().remove(0)).collect::<Vec<_>>();
     assert_ne!(roots[0], roots[1]);
+    let again = ensure(folder.0.path(), &all, now()).unwrap();
+    assert!(again.authorities.iter().all(|authority| authority.state == AuthorityState::Reused));
+    let fewer = [LocalNames::of([host("b.example")]).unwrap()];
+    let error = ensure(folder.0.path(), &fewer, now()).unwrap_err();
+    assert!(matches!(error.problem(), LocalCaProblem::Foreign), "an authority for other names is not taken");
 }
 
 #[test]

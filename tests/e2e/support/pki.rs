@@ -3,7 +3,9 @@
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
+use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 /// A CA of this test run.
@@ -69,6 +71,12 @@ impl Pki {
         alpn: &[&str],
     ) -> ClientConfig {
         Self::client_trusting(self.ca.clone(), provider, versions, alpn)
+    }
+
+    /// A client that trusts the CA in `file` alone.
+    pub(crate) fn client_trusting_file(file: &Path, alpn: &[&str]) -> ClientConfig {
+        let ca = CertificateDer::from_pem_file(file).unwrap();
+        Self::client_trusting(ca, provider(), rustls::DEFAULT_VERSIONS, alpn)
     }
 
     /// A client that trusts `ca` alone.
