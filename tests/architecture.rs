@@ -45,6 +45,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("strsim", &["config"]),
     ("bcrypt", &["clearml", "cli"]),
     ("rpassword", &["cli"]),
+    ("file_rotate", &["telemetry"]),
     ("clap", &["cli"]),
     ("tracing_subscriber", &["telemetry"]),
     ("socket2", &["runtime", "listener"]),

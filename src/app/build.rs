@@ -90,7 +90,7 @@ impl App {
         Ok(Self {
             https: open(&settings.https)?,
             http: open(&settings.http)?,
-            access: AccessWriter::start(&settings.access_log).map_err(BuildError::AccessLog)?,
+            access: AccessWriter::start(&settings.access_log, wall).map_err(BuildError::AccessLog)?,
             metrics: Metrics::new(settings.workers.get()),
             groups: Arc::new(groups(&settings, None)?),
             tls: Arc::new(tls),

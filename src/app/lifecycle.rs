@@ -7,7 +7,7 @@ use crate::domain::facts::ListenerKind;
 use crate::domain::names::PerService;
 use crate::listener::{Acceptor, Bound};
 use crate::request::{Site, Worker};
-use crate::runtime::{Deadline, Shutdown, Tasks, WorkerId, run_here, start_workers, stop_signals};
+use crate::runtime::{Deadline, Shutdown, Tasks, WorkerId, reopen_signal, run_here, start_workers, stop_signals};
 use crate::telemetry::{AccessWriter, Metrics, WorkerMetrics};
 use crate::upstream::{Connector, Group, Watch};
 use std::error::Error;
@@ -66,7 +66,7 @@ impl App {
         })
         .map_err(RunError)?;
         drop(alive);
-        run_here(watch_and_wait(watched, shutdown, done, settings.timeouts.drain))
+        run_here(watch_and_wait(watched, shutdown, done, settings.timeouts.drain, &access))
             .and_then(|waited| waited)
             .map_err(RunError)?;
         let panicked = workers.join();
@@ -179,26 +179,39 @@ async fn watch_and_wait(
     shutdown: Shutdown,
     done: mpsc::Receiver<()>,
     patience: Duration,
+    access: &AccessWriter,
 ) -> io::Result<()> {
     let (stop, stopped) = Shutdown::new();
     let tasks = Tasks::new();
     let Watched { groups, connector, metrics } = watched;
     let watch = Watch::new(connector, metrics, tasks.clone(), stopped);
     groups.iter().for_each(|(_, group)| watch.over(group));
-    let waited = wait(shutdown, done, patience).await;
+    let waited = wait(shutdown, done, patience, access).await;
     stop.drain(Deadline::after(Duration::ZERO));
     tasks.drained().await;
     waited
 }
 
 /// Waits for a stop signal, drains, and returns when all workers are done.
-async fn wait(shutdown: Shutdown, mut done: mpsc::Receiver<()>, patience: Duration) -> io::Result<()> {
+async fn wait(
+    shutdown: Shutdown,
+    mut done: mpsc::Receiver<()>,
+    patience: Duration,
+    access: &AccessWriter,
+) -> io::Result<()> {
     let mut signals = stop_signals()?;
+    let mut moved = reopen_signal()?;
     tracing::info!("ready");
-    let signal = tokio::select! {
-        signal = signals.next() => signal,
-        // Without workers there is nothing to wait for.
-        _ = done.recv() => return Ok(()),
+    let signal = loop {
+        tokio::select! {
+            signal = signals.next() => break signal,
+            () = moved.next() => {
+                tracing::info!(signal = "SIGUSR1", "the access log is opened anew");
+                access.reopen();
+            }
+            // Without workers there is nothing to wait for.
+            _ = done.recv() => return Ok(()),
+        }
     };
     tracing::info!(signal, deadline_ms = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX), "stopping");
     shutdown.drain(Deadline::after(patience));

@@ -10,6 +10,7 @@ mod cors;
 mod cross_site;
 mod envelope;
 mod fixed_users;
+mod health_check;
 mod redirect;
 mod removal;
 mod stored_page;
@@ -24,6 +25,7 @@ pub use fixed_users::{
     KNOWN_FIELDS, PASSWORD_BYTES_MAX, PasswordFinding, PasswordForm, REQUIRED_FIELDS, bcrypt_hash, password_field,
     password_findings, password_form,
 };
+pub use health_check::is_health_check;
 pub use redirect::{Lead, lead};
 pub use removal::removes_files;
 pub use stored_page::{SANDBOX, needs_sandbox};

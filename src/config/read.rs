@@ -46,6 +46,7 @@ impl Reader<'_> {
                 .map(|size| *at(settings) = Some(size))
                 .map_err(|mistake| no_limit_hint(value, mistake)),
             Slot::Duration(at, bounds) => duration(value, *bounds).map(|wait| *at(settings) = wait),
+            Slot::DurationOrNone(at, bounds) => duration(value, *bounds).map(|wait| *at(settings) = Some(wait)),
             Slot::PortOrNone(at) => {
                 count(value, (1, 65_535)).map(|port| *at(settings) = Some(u16::try_from(port).unwrap_or(u16::MAX)))
             }

@@ -32,6 +32,7 @@ pub(super) enum Slot {
     Size(At<ByteSize>, Bounds<ByteSize>),
     SizeOrNone(At<Option<ByteSize>>, Bounds<ByteSize>),
     Duration(At<Duration>, Bounds<Duration>),
+    DurationOrNone(At<Option<Duration>>, Bounds<Duration>),
     PortOrNone(At<Option<u16>>),
     Binds(At<Vec<ListenAddr>>),
     Targets(At<Vec<TargetSettings>>),
@@ -53,8 +54,13 @@ pub(super) enum Slot {
 }
 
 /// The access-log formats by name.
-pub(super) const ACCESS_FORMATS: &[(&str, AccessFormat)] =
-    &[("json", AccessFormat::Json), ("common", AccessFormat::Common)];
+pub(super) const ACCESS_FORMATS: &[(&str, AccessFormat)] = &[
+    ("json", AccessFormat::Json),
+    ("pretty", AccessFormat::Pretty),
+    ("common", AccessFormat::Common),
+    ("combined", AccessFormat::Combined),
+    ("alb", AccessFormat::Alb),
+];
 
 /// The event formats by name.
 pub(super) const LOG_FORMATS: &[(&str, LogFormat)] =
@@ -76,7 +82,7 @@ impl Slot {
             Self::Rate(_, (least, most)) => format!("bytes per second, {}", range(least, most)),
             Self::Size(_, (least, most)) => format!("size, {}", range(least, most)),
             Self::SizeOrNone(_, (least, _)) => format!("size, at least {least}"),
-            Self::Duration(_, (least, most)) => {
+            Self::Duration(_, (least, most)) | Self::DurationOrNone(_, (least, most)) => {
                 format!("duration, {} to {}", duration_text(*least), duration_text(*most))
             }
             Self::PortOrNone(_) => "port, 1 to 65535".into(),
@@ -110,6 +116,7 @@ impl Slot {
             Self::Size(at, _) => at(settings).to_string(),
             Self::SizeOrNone(at, _) => at(settings).as_ref()?.to_string(),
             Self::Duration(at, _) => duration_text(*at(settings)),
+            Self::DurationOrNone(at, _) => duration_text(at(settings).as_ref().copied()?),
             Self::PortOrNone(at) => at(settings).as_ref()?.to_string(),
             Self::Binds(at) => list(at(settings)),
             Self::Targets(at) => list(at(settings)),

@@ -44,6 +44,8 @@ pub struct ConnectionFacts {
 pub struct TlsFacts {
     /// `TLSv1.2` or `TLSv1.3`.
     pub version: &'static str,
+    /// The cipher suite, as OpenSSL names it.
+    pub cipher: &'static str,
     /// The name the client asked for. Requests are never routed by it.
     pub server_name: Option<Box<str>>,
     /// Whether HTTP/2 was agreed on.

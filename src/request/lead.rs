@@ -94,14 +94,15 @@ fn answer(scope: &Scope, site: &Site, request: Request<ClientBody>, record: &mut
     let base = format!("{origin}{}", route.prefix);
     match lead(route.service, checked.request().method(), !checked.request().body().is_end_stream(), &base) {
         // The path begins with a slash, so it cannot name another host.
-        Lead::Permanent308 => redirect(format!("{origin}{}", target_of(&checked))).map(Led::Answer),
+        Lead::Permanent308 => redirect(format!("{origin}{}", target_of(&checked)), record).map(Led::Answer),
         Lead::Refuse { text } => Ok(Led::Refuse(text)),
     }
 }
 
-fn redirect(url: String) -> Result<Answer, Fault> {
+fn redirect(url: String, record: &mut AccessRecord) -> Result<Answer, Fault> {
     let location = HeaderValue::from_maybe_shared(Bytes::from(url))
         .map_err(|_| Fault::new(FaultKind::Malformed, "the URL is no header value"))?;
+    record.redirect = Some(location.clone());
     let mut response = Response::new(Source::Own(Bytes::new()));
     *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
     response.headers_mut().insert(header::LOCATION, location);

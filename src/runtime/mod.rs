@@ -12,7 +12,7 @@ mod worker;
 pub use clock::{Deadline, now, wall};
 pub use link::{ClientLink, Interim, InterimSender};
 pub use shutdown::{Shutdown, ShutdownWatch, Stop};
-pub use signals::{StopSignals, stop_signals};
+pub use signals::{ReopenSignal, StopSignals, reopen_signal, stop_signals};
 pub use sockets::{ListenError, listen, probe, send_at_once};
 pub use tasks::{TaskCount, Tasks};
 pub use tunnel::{Passed, tunnel};

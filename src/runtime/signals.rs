@@ -29,3 +29,27 @@ impl StopSignals {
         }
     }
 }
+
+/// SIGUSR1: log files were moved away.
+#[derive(Debug)]
+pub struct ReopenSignal(Signal);
+
+/// Starts to listen for it; from here on it no longer ends the process.
+///
+/// # Errors
+/// The operating system's.
+pub fn reopen_signal() -> std::io::Result<ReopenSignal> {
+    signal(SignalKind::user_defined1()).map(ReopenSignal)
+}
+
+impl ReopenSignal {
+    /// Waits for the next one.
+    ///
+    /// # Cancel safety
+    /// No signal is lost when dropped.
+    pub async fn next(&mut self) {
+        if self.0.recv().await.is_none() {
+            std::future::pending().await
+        }
+    }
+}

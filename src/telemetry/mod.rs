@@ -7,6 +7,7 @@ mod log;
 mod metrics;
 mod pace;
 mod redact;
+mod rotation;
 mod writer;
 
 pub use access::{AccessLog, AccessRecord, AccessWriter};

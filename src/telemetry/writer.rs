@@ -91,6 +91,7 @@ impl Batch {
 
 enum Message {
     Write(Batch),
+    Reopen,
     End,
 }
 
@@ -144,21 +145,25 @@ pub(super) fn open(file: &LogFile) -> Result<File, AccessLogError> {
     match file {
         // A descriptor of its own: a stuck log must not hold the lock that printing takes.
         LogFile::Stdout => io::stdout().as_fd().try_clone_to_owned().map(File::from).map_err(AccessLogError::Stdout),
-        LogFile::Path(path) => OpenOptions::new()
-            .append(true)
-            .create(true)
-            .mode(FILE_MODE)
-            .open(path)
-            .map_err(|source| AccessLogError::Open { path: path.clone(), source }),
+        LogFile::Path(path) => {
+            append_options().open(path).map_err(|source| AccessLogError::Open { path: path.clone(), source })
+        }
     }
 }
 
+/// How a file of log lines is opened.
+pub(super) fn append_options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.append(true).create(true).mode(FILE_MODE);
+    options
+}
+
 impl Writer {
-    /// Starts the thread.
+    /// Starts the thread, which writes to `target`.
     ///
     /// # Errors
     /// `AccessLogError::Thread` when the operating system has none left.
-    pub(super) fn start(file: File) -> Result<Self, AccessLogError> {
+    pub(super) fn start<T: Target + Send + 'static>(target: T) -> Result<Self, AccessLogError> {
         let (sender, messages) = channel();
         let (end, ended) = channel();
         let waiting = Arc::new(AtomicUsize::new(0));
@@ -166,7 +171,7 @@ impl Writer {
         let thread = std::thread::Builder::new()
             .name(String::from("access-log"))
             .spawn(move || {
-                write_all(file, &messages, &waiting);
+                write_all(target, &messages, &waiting);
                 drop(end);
             })
             .map_err(AccessLogError::Thread)?;
@@ -176,6 +181,12 @@ impl Writer {
     /// The way to it.
     pub(super) fn queue(&self) -> Queue {
         self.queue.clone()
+    }
+
+    /// Opens the file anew, behind everything handed over so far; without waiting for it.
+    pub(super) fn reopen(&self) {
+        // An error means that the thread is gone; `finish` says so.
+        drop(self.queue.sender.send(Message::Reopen));
     }
 
     /// Writes everything handed over so far and `last`, then ends the thread. Blocks, but not for ever: a log that is
@@ -193,11 +204,33 @@ impl Writer {
     }
 }
 
-fn write_all(file: File, messages: &Receiver<Message>, waiting: &AtomicUsize) {
+/// Where lines go; it may change between two lines.
+pub(super) trait Target: Write {
+    /// Called between two lines.
+    fn rotate_if_due(&mut self) {}
+
+    /// The file was moved away.
+    fn reopen(&mut self) {}
+}
+
+fn write_all(file: impl Target, messages: &Receiver<Message>, waiting: &AtomicUsize) {
     let mut output = Output { file, failing: false, torn: false };
-    while let Ok(Message::Write(batch)) = messages.recv() {
-        output.write(&batch);
-        waiting.fetch_sub(1, Ordering::AcqRel);
+    loop {
+        match messages.recv() {
+            Ok(Message::Write(batch)) => {
+                if !output.torn {
+                    output.file.rotate_if_due();
+                }
+                output.write(&batch);
+                waiting.fetch_sub(1, Ordering::AcqRel);
+            }
+            Ok(Message::Reopen) => {
+                output.file.reopen();
+                // What was torn stays in the old file.
+                output.torn = false;
+            }
+            Ok(Message::End) | Err(_) => return,
+        }
     }
 }
 
@@ -307,6 +340,8 @@ mod tests {
         let text = read.join().unwrap().unwrap();
         assert_eq!(text.len(), long.len() + (QUEUE_MAX - 1) * "kept\n".len());
     }
+
+    impl Target for File {}
 
     /// Takes `room` bytes, then fails once, then takes everything.
     struct FullOnce {

@@ -222,3 +222,18 @@ fn the_log_can_be_switched_off() {
     proxy.stop();
     assert!(!proxy.output().text().contains("/unlogged"));
 }
+
+#[test]
+fn a_log_that_was_moved_away_is_opened_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("access.log");
+    let origin = Origin::ok();
+    let mut proxy = Run::to(&origin).conf(&format!("access_log {{ file: \"{}\" }}", file.display())).start();
+    std::fs::rename(&file, folder.path().join("moved.log")).unwrap();
+    proxy.signal("USR1");
+    proxy.event("the access log is opened anew");
+    Client::https(&proxy).get(API, "/behind-the-move");
+    assert!(proxy.stop().success());
+    assert!(std::fs::read_to_string(&file).unwrap().contains("/behind-the-move"));
+    assert_eq!(std::fs::read_to_string(folder.path().join("moved.log")).unwrap(), "");
+}

@@ -73,6 +73,7 @@ pub(super) const SECTIONS: &[Section] = &[
     Section { path: "protection.files", help: "The file server." },
     Section { path: "pool", help: "Idle connections to targets." },
     Section { path: "access_log", help: "One line for each request." },
+    Section { path: "access_log.rotation", help: "When a file is set aside; never, unless a limit is set." },
     Section { path: "log", help: "Events of the proxy itself, on standard error." },
 ];
 

@@ -103,7 +103,7 @@ fn says_what_does_not_fit_and_what_would() {
         ("timeouts.head", "30", "has no unit", "\"30s\""),
         ("timeouts.head", "0s", "0s is too small; at least 1ms", ""),
         ("timeouts.head", "9999d", "9999d is too large; at most 30d", ""),
-        ("access_log.format", "jsn", "none of json, common", "did you mean \"json\"?"),
+        ("access_log.format", "jsn", "none of json, pretty, common, combined, alb", "did you mean \"json\"?"),
         ("trusted_proxies", "10.0.0.0/33", "no network", "\"10.0.0.0/8\""),
         ("certificates", "site.pem", "expected chain and key, found a text", "as in [ {"),
         ("certificates", "[{chain: a}]", "the certificate has no key", "private key"),

@@ -1,6 +1,9 @@
 //! What is logged, in which form, and where to.
 
+use super::super::units::ByteSize;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// One line per request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +14,27 @@ pub struct AccessLogSettings {
     pub format: AccessFormat,
     /// Where they go.
     pub file: LogFile,
+    /// When a file is set aside and a new one begun.
+    pub rotation: Rotation,
+    /// Of successful health checks, one in so many is written.
+    pub health_checks: NonZeroUsize,
+}
+
+/// When a log file is set aside; never, where neither limit is set. Standard output is never rotated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rotation {
+    /// Once it has so many bytes.
+    pub size: Option<ByteSize>,
+    /// Once it is so old.
+    pub age: Option<Duration>,
+    /// Old files kept: `access.log.1` is the youngest.
+    pub keep: NonZeroUsize,
+}
+
+impl Default for Rotation {
+    fn default() -> Self {
+        Self { size: None, age: None, keep: NonZeroUsize::new(7).unwrap_or(NonZeroUsize::MIN) }
+    }
 }
 
 /// The form of an access-log line.
@@ -18,8 +42,14 @@ pub struct AccessLogSettings {
 pub enum AccessFormat {
     /// One JSON object.
     Json,
+    /// A short line for people.
+    Pretty,
     /// The Common Log Format.
     Common,
+    /// The same with referrer and user agent, as Apache and nginx write it.
+    Combined,
+    /// As an AWS Application Load Balancer writes it, field for field.
+    Alb,
 }
 
 /// Where log lines go.

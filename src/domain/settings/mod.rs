@@ -13,7 +13,7 @@ mod timeouts;
 
 pub use layout::Layout;
 pub use limits::Limits;
-pub use logs::{AccessFormat, AccessLogSettings, LogFile, LogFormat, LogSettings};
+pub use logs::{AccessFormat, AccessLogSettings, LogFile, LogFormat, LogSettings, Rotation};
 pub use memory::Memory;
 pub use protection::{CrossSite, FilesProtection, Protection};
 pub use targets::{Balance, ExpectedStatuses, HealthSettings, HoldLimits, ProbeSettings, TargetSettings};
@@ -152,7 +152,13 @@ impl Settings {
             protection: Protection::default(),
             memory: Memory::default(),
             pool: PoolSettings { idle_per_target: 64, idle_age: Duration::from_secs(30) },
-            access_log: AccessLogSettings { enabled: true, format: AccessFormat::Json, file: LogFile::Stdout },
+            access_log: AccessLogSettings {
+                enabled: true,
+                format: AccessFormat::Json,
+                file: LogFile::Stdout,
+                rotation: Rotation::default(),
+                health_checks: NonZeroUsize::MIN,
+            },
             log: LogSettings { filter: String::from("info"), format: LogFormat::Auto },
         }
     }

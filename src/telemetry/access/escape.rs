@@ -112,6 +112,23 @@ pub(super) fn millis(out: &mut Vec<u8>, duration: Duration) {
     digits(out, duration.subsec_micros() % 1_000);
 }
 
+/// `duration` in seconds, to the millisecond: `1.234`.
+pub(super) fn seconds(out: &mut Vec<u8>, duration: Duration) {
+    number(out, duration.as_secs());
+    out.push(b'.');
+    digits(out, duration.subsec_millis());
+}
+
+/// `ip` and `port`, IPv6 in brackets.
+pub(super) fn socket(out: &mut Vec<u8>, address: IpAddr, port: u16) {
+    if address.is_ipv6() {
+        out.push(b'[');
+    }
+    ip(out, address);
+    out.extend_from_slice(if address.is_ipv6() { b"]:" } else { b":" });
+    number(out, u64::from(port));
+}
+
 /// `ip` as text.
 pub(super) fn ip(out: &mut Vec<u8>, ip: IpAddr) {
     match ip {

@@ -1,11 +1,9 @@
 //! A line as one JSON object. Keys without a value are left out, except `fault`, which is then `null`.
 
-use super::super::redact::{HIDDEN, without_user};
 use super::AccessRecord;
 use super::escape::{self, CUT, FIELD_BYTES_MAX, clip};
 use super::stamp::Stamp;
 use crate::clearml::client_version;
-use std::net::IpAddr;
 use std::time::Duration;
 
 /// Appends the line of `record` to `out`.
@@ -38,15 +36,7 @@ fn connection(out: &mut Vec<u8>, record: &AccessRecord) {
     out.extend_from_slice(b",\"client\":\"");
     escape::ip(out, record.client);
     out.extend_from_slice(b"\",\"peer\":\"");
-    match facts.peer.ip() {
-        ip @ IpAddr::V4(_) => escape::ip(out, ip),
-        ip @ IpAddr::V6(_) => {
-            out.push(b'[');
-            escape::ip(out, ip);
-            out.push(b']');
-        }
-    }
-    number(out, b":", u64::from(facts.peer.port()));
+    escape::socket(out, facts.peer.ip(), facts.peer.port());
     out.extend_from_slice(b"\",\"listener\":\"");
     out.extend_from_slice(facts.listener.as_str().as_bytes());
     out.extend_from_slice(b"\",\"protocol\":\"");
@@ -61,15 +51,9 @@ fn connection(out: &mut Vec<u8>, record: &AccessRecord) {
 fn request(out: &mut Vec<u8>, record: &AccessRecord) {
     out.extend_from_slice(b",\"method\":\"");
     field(out, record.method.as_str().as_bytes());
-    let authority = || record.target.authority().map(|authority| authority.as_str().as_bytes());
-    if let Some(host) = record.host.as_ref().map(http::HeaderValue::as_bytes).or_else(authority) {
+    if record.has_host() {
         out.extend_from_slice(b"\",\"host\":\"");
-        let (had_user, host) = without_user(host);
-        if had_user {
-            out.extend_from_slice(HIDDEN.as_bytes());
-            out.push(b'@');
-        }
-        field(out, host);
+        record.host(|piece| field(out, piece));
     }
     out.extend_from_slice(b"\",\"path\":\"");
     record.path(|piece| escape::json(out, piece));

@@ -1,14 +1,15 @@
 //! The record of one request: made at its head, filled along the way, counted and written once, when dropped.
 
 use super::super::metrics::{Counter, Passed};
-use super::super::redact::redacted;
+use super::super::redact::{HIDDEN, redacted, without_user};
 use super::AccessLog;
-use super::escape::{CUT, PATH_BYTES_MAX};
-use crate::clearml::{Action, Program};
+use super::escape::{CUT, FIELD_BYTES_MAX, PATH_BYTES_MAX, clip};
+use crate::clearml::{Action, Program, is_health_check};
 use crate::domain::facts::ConnectionFacts;
 use crate::domain::fault::{Fault, FaultKind, Side};
 use crate::domain::names::ServiceName;
-use http::header::{HOST, USER_AGENT};
+use crate::domain::settings::AccessFormat;
+use http::header::{HOST, REFERER, USER_AGENT};
 use http::{HeaderValue, Method, StatusCode, Uri, Version};
 use std::fmt;
 use std::net::IpAddr;
@@ -31,6 +32,10 @@ pub struct AccessRecord {
     pub version: Version,
     /// As received.
     pub user_agent: Option<HeaderValue>,
+    /// As received; kept only where the format has it.
+    pub referer: Option<HeaderValue>,
+    /// Where a redirect of ours leads.
+    pub redirect: Option<HeaderValue>,
     /// The person behind the peer, after trusted forwarders.
     pub client: IpAddr,
     /// Where it was routed.
@@ -88,6 +93,8 @@ impl AccessRecord {
             host: request.headers().get(HOST).cloned(),
             version: request.version(),
             user_agent: request.headers().get(USER_AGENT).cloned(),
+            referer: request.headers().get(REFERER).filter(|_| log.writes(AccessFormat::Combined)).cloned(),
+            redirect: None,
             service: None,
             action: None,
             program: Program::Other,
@@ -118,6 +125,31 @@ impl AccessRecord {
         if head.len() < path.len() {
             emit(CUT.as_bytes());
         }
+    }
+
+    /// Whether it was a health check that went well.
+    pub(super) fn is_healthy_check(&self) -> bool {
+        let agent = self.user_agent.as_ref().map(HeaderValue::as_bytes);
+        self.final_status().is_success()
+            && self.fault.is_none()
+            && is_health_check(self.service, self.target.path(), agent)
+    }
+
+    /// Whether the request named a host.
+    pub(super) fn has_host(&self) -> bool {
+        self.host.is_some() || self.target.authority().is_some()
+    }
+
+    /// The host with its port as the client wrote it, in pieces, a user name before it hidden.
+    pub(super) fn host(&self, mut emit: impl FnMut(&[u8])) {
+        let authority = || self.target.authority().map(|authority| authority.as_str().as_bytes());
+        let Some(host) = self.host.as_ref().map(HeaderValue::as_bytes).or_else(authority) else { return };
+        let (had_user, host) = without_user(host);
+        if had_user {
+            emit(HIDDEN.as_bytes());
+            emit(b"@");
+        }
+        emit(clip(host, FIELD_BYTES_MAX).0);
     }
 
     /// The version as it stands in a request line.

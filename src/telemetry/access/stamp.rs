@@ -19,7 +19,8 @@ impl Stamp {
         Self { format, second: None, text: String::new() }
     }
 
-    /// Writes `wall`, in UTC: `2026-11-23T12:34:56.789Z` for JSON, `23/Nov/2026:12:34:56 +0000` for the Common Log Format.
+    /// Writes `wall`, in UTC: `2026-11-23T12:34:56.789Z` for JSON, with microseconds for a load balancer's format,
+    /// `12:34:56.789` for people, `23/Nov/2026:12:34:56 +0000` for the Common Log Format.
     pub(super) fn write(&mut self, out: &mut Vec<u8>, wall: SystemTime) {
         // A clock before 1970 is logged as 1970.
         let since = wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
@@ -28,9 +29,18 @@ impl Stamp {
             self.render(since.as_secs());
         }
         out.extend_from_slice(self.text.as_bytes());
-        if self.format == AccessFormat::Json {
-            digits(out, since.subsec_millis());
-            out.push(b'Z');
+        match self.format {
+            AccessFormat::Json => {
+                digits(out, since.subsec_millis());
+                out.push(b'Z');
+            }
+            AccessFormat::Alb => {
+                digits(out, since.subsec_millis());
+                digits(out, since.subsec_micros() % 1_000);
+                out.push(b'Z');
+            }
+            AccessFormat::Pretty => digits(out, since.subsec_millis()),
+            AccessFormat::Common | AccessFormat::Combined => {}
         }
     }
 
@@ -42,11 +52,12 @@ impl Stamp {
         self.text.clear();
         // Writing to a String cannot fail.
         let _ = match self.format {
-            AccessFormat::Json => {
+            AccessFormat::Json | AccessFormat::Alb => {
                 let month = u8::from(month);
                 write!(self.text, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.")
             }
-            AccessFormat::Common => {
+            AccessFormat::Pretty => write!(self.text, "{hour:02}:{minute:02}:{second:02}."),
+            AccessFormat::Common | AccessFormat::Combined => {
                 let month = short(month);
                 write!(self.text, "{day:02}/{month}/{year:04}:{hour:02}:{minute:02}:{second:02} +0000")
             }
@@ -100,6 +111,17 @@ mod tests {
     fn writes_the_time_of_the_common_log_format() {
         let mut stamp = Stamp::new(AccessFormat::Common);
         assert_eq!(written(&mut stamp, 1_709_210_096_089), "29/Feb/2024:12:34:56 +0000");
+    }
+
+    #[test]
+    fn writes_the_other_times() {
+        for (format, text) in [
+            (AccessFormat::Combined, "29/Feb/2024:12:34:56 +0000"),
+            (AccessFormat::Alb, "2024-02-29T12:34:56.089000Z"),
+            (AccessFormat::Pretty, "12:34:56.089"),
+        ] {
+            assert_eq!(written(&mut Stamp::new(format), 1_709_210_096_089), text);
+        }
     }
 
     #[test]

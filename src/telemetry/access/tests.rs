@@ -5,14 +5,21 @@ use crate::domain::addr::PeerAddr;
 use crate::domain::facts::{ListenerKind, TlsFacts};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::names::ServiceName;
-use crate::domain::settings::LogFile;
+use crate::domain::settings::{LogFile, Rotation};
 use http::{Request, StatusCode, Version};
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use std::num::NonZeroUsize;
 use std::path::Path;
 
 fn settings(format: AccessFormat, file: &Path) -> AccessLogSettings {
-    AccessLogSettings { enabled: true, format, file: LogFile::Path(file.to_owned()) }
+    AccessLogSettings {
+        enabled: true,
+        format,
+        file: LogFile::Path(file.to_owned()),
+        rotation: Rotation::default(),
+        health_checks: NonZeroUsize::MIN,
+    }
 }
 
 fn facts(peer: &str, tls: bool) -> Arc<ConnectionFacts> {
@@ -21,7 +28,13 @@ fn facts(peer: &str, tls: bool) -> Arc<ConnectionFacts> {
         peer: PeerAddr::new(peer.parse().unwrap()),
         local: "127.0.0.1:8443".parse().unwrap(),
         listener: if tls { ListenerKind::Https } else { ListenerKind::Http },
-        tls: tls.then_some(TlsFacts { version: "TLSv1.3", server_name: None, http2: true, resumed: false }),
+        tls: tls.then_some(TlsFacts {
+            version: "TLSv1.3",
+            cipher: "TLS_AES_128_GCM_SHA256",
+            server_name: None,
+            http2: true,
+            resumed: false,
+        }),
     })
 }
 
@@ -38,7 +51,7 @@ fn wall() -> SystemTime {
 fn logged(format: AccessFormat, metrics: &Metrics, work: impl FnOnce(&AccessLog)) -> String {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("access.log");
-    let writer = AccessWriter::start(&settings(format, &file)).unwrap();
+    let writer = AccessWriter::start(&settings(format, &file), wall).unwrap();
     work(&writer.for_worker(metrics.worker(0), Instant::now));
     writer.finish();
     std::fs::read_to_string(file).unwrap()
@@ -210,7 +223,7 @@ fn a_record_counts_for_its_action_its_worker_and_its_program() {
     let metrics = Metrics::new(2);
     let folder = tempfile::tempdir().unwrap();
     let off = AccessLogSettings { enabled: false, ..settings(AccessFormat::Json, folder.path()) };
-    let writer = AccessWriter::start(&off).unwrap();
+    let writer = AccessWriter::start(&off, wall).unwrap();
     let logs = [0, 1].map(|index| writer.for_worker(metrics.worker(index), Instant::now));
     let facts = facts("127.0.0.1:1", true);
     let polls = Action::of(ServiceName::Api, &http::Method::GET, "/v2.23/queues.get_next_task");
@@ -269,7 +282,7 @@ fn a_full_buffer_is_handed_over_without_a_tick() {
 fn a_disabled_log_counts_but_opens_no_file() {
     let metrics = Metrics::new(1);
     let settings = AccessLogSettings { enabled: false, ..settings(AccessFormat::Json, Path::new("/nonexistent/log")) };
-    let writer = AccessWriter::start(&settings).unwrap();
+    let writer = AccessWriter::start(&settings, wall).unwrap();
     let log = writer.for_worker(metrics.worker(0), || unreachable!("the clock is not read"));
     drop(log.start(&facts("127.0.0.1:1", true), &get("/"), HeaderValue::from_static("r"), Instant::now(), wall()));
     log.flush();
@@ -281,7 +294,7 @@ fn a_disabled_log_counts_but_opens_no_file() {
 fn lines_after_the_end_are_counted_as_dropped() {
     let folder = tempfile::tempdir().unwrap();
     let metrics = Metrics::new(1);
-    let writer = AccessWriter::start(&settings(AccessFormat::Json, &folder.path().join("log"))).unwrap();
+    let writer = AccessWriter::start(&settings(AccessFormat::Json, &folder.path().join("log")), wall).unwrap();
     let log = writer.for_worker(metrics.worker(0), Instant::now);
     writer.finish();
     drop(record(&log, &facts("127.0.0.1:1", true), &get("/")));
@@ -359,7 +372,7 @@ fn cost_of_a_line() {
         for format in [AccessFormat::Json, AccessFormat::Common] {
             for enabled in [true, false] {
                 let settings = AccessLogSettings { enabled, ..settings(format, Path::new("/dev/null")) };
-                let writer = AccessWriter::start(&settings).unwrap();
+                let writer = AccessWriter::start(&settings, wall).unwrap();
                 let log = writer.for_worker(metrics.worker(0), Instant::now);
                 // The least of many short runs: the machine has other work too.
                 let cost = (0..200).map(|_| cost_of_records(&log, &request, 2_000)).min().unwrap();
@@ -386,4 +399,112 @@ fn cost_of_records(log: &AccessLog, request: &Request<()>, count: u32) -> Durati
         (record.bytes_in, record.bytes_out) = (120, 45_678);
     }
     begun.elapsed() / count
+}
+
+/// One answered request in `format`, without the time it took.
+fn line_in(format: AccessFormat, change: impl FnOnce(&mut AccessRecord)) -> String {
+    logged(format, &Metrics::new(1), |log| {
+        let request = Request::builder()
+            .uri("/a?b=1&token=abc")
+            .header("host", "files.x")
+            .header("user-agent", "py\"thon")
+            .header("referer", "https://app.x/p?secret=1")
+            .body(())
+            .unwrap();
+        let mut record = record(log, &facts("[2001:db8::1]:5000", true), &request);
+        record.client = "203.0.113.9".parse().unwrap();
+        record.service = Some(ServiceName::Files);
+        record.status = Some(StatusCode::OK);
+        (record.bytes_in, record.bytes_out) = (5, 6_000_000);
+        change(&mut record);
+    })
+}
+
+fn forwarded(record: &mut AccessRecord) {
+    record.address = Some("127.0.0.1:8081".into());
+    (record.queue, record.connect) = (Some(Duration::from_millis(1)), Some(Duration::from_millis(2)));
+    record.first_byte = Some(Duration::from_millis(20));
+}
+
+#[test]
+fn the_combined_format_adds_referrer_and_agent() {
+    assert_eq!(
+        line_in(AccessFormat::Combined, forwarded),
+        "203.0.113.9 - - [29/Feb/2024:12:34:56 +0000] \"GET /a?b=1&token=*** HTTP/1.1\" 200 6000000 \
+         \"https://app.x/p?secret=***\" \"py\\x22thon\"\n"
+    );
+}
+
+#[test]
+fn people_read_what_matters_first() {
+    let line = line_in(AccessFormat::Pretty, |record| {
+        forwarded(record);
+        record.fault = Some(Fault::new(FaultKind::Truncated, ""));
+    });
+    let (start, rest) = line.split_once("ms ").unwrap();
+    assert!(start.starts_with("12:34:56.089 200 GET files.x/a?b=1&token=*** "), "{start}");
+    assert_eq!(rest, "in 5B out 5859KiB from 203.0.113.9 to 127.0.0.1:8081 fault target: truncated_answer\n");
+}
+
+#[test]
+fn a_load_balancers_line_has_its_fields_in_their_order() {
+    let line = line_in(AccessFormat::Alb, forwarded);
+    let fields = line.trim_end().split(' ').collect::<Vec<_>>();
+    assert_eq!(fields[0], "https");
+    assert!(fields[1].starts_with("2024-02-29T12:34:56.") && fields[1].ends_with('Z'), "{line}");
+    assert_eq!(&fields[3..7], ["203.0.113.9:5000", "127.0.0.1:8081", "0.003", "0.020"]);
+    assert_eq!(&fields[8..12], ["200", "200", "5", "6000000"]);
+    assert_eq!(&fields[12..16], ["\"GET", "https://files.x:8443/a?b=1&token=***", "HTTP/1.1\"", "\"py\\x22thon\""]);
+    assert_eq!(&fields[16..20], ["TLS_AES_128_GCM_SHA256", "TLSv1.3", "files", "\"r-1\""]);
+    assert_eq!(
+        &fields[20..],
+        [
+            "\"-\"",
+            "\"-\"",
+            "3",
+            "2024-02-29T12:34:56.089000Z",
+            "\"forward\"",
+            "\"-\"",
+            "\"-\"",
+            "\"127.0.0.1:8081\"",
+            "\"200\"",
+            "\"-\"",
+            "\"-\"",
+            "TID_7"
+        ]
+    );
+}
+
+#[test]
+fn a_load_balancers_line_says_what_never_came_to_a_target() {
+    let refused = line_in(AccessFormat::Alb, |record| {
+        record.status = Some(StatusCode::BAD_REQUEST);
+        record.fault = Some(Fault::new(FaultKind::BadLength, ""));
+    });
+    assert!(refused.contains(" - -1 -1 -1 400 - "), "{refused}");
+    assert!(refused.contains("\"fixed-response\" \"-\" \"bad_length\" \"-\" \"-\" \"Severe\""), "{refused}");
+    let redirected = line_in(AccessFormat::Alb, |record| {
+        record.status = Some(StatusCode::PERMANENT_REDIRECT);
+        record.redirect = Some(HeaderValue::from_static("https://app.x/a"));
+    });
+    assert!(redirected.contains("\"redirect\" \"https://app.x/a\" \"-\""), "{redirected}");
+}
+
+#[test]
+fn of_healthy_checks_one_in_so_many_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("access.log");
+    let settings =
+        AccessLogSettings { health_checks: NonZeroUsize::new(10).unwrap(), ..settings(AccessFormat::Json, &file) };
+    let writer = AccessWriter::start(&settings, wall).unwrap();
+    let log = writer.for_worker(Metrics::new(1).worker(0), Instant::now);
+    for (path, status, count) in [("/debug.ping", 200, 25), ("/debug.ping", 503, 4), ("/tasks.create", 200, 2)] {
+        for _ in 0..count {
+            let mut record = record(&log, &facts("127.0.0.1:5000", true), &get(path));
+            record.service = Some(ServiceName::Api);
+            record.status = StatusCode::from_u16(status).ok();
+        }
+    }
+    writer.finish();
+    assert_eq!(std::fs::read_to_string(file).unwrap().lines().count(), 3 + 4 + 2);
 }
