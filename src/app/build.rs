@@ -4,8 +4,9 @@ use super::certificates::{CertificateError, Certificates, load};
 use crate::domain::names::{NamePattern, PerService, ServiceName};
 use crate::domain::settings::{ListenerSettings, Settings};
 use crate::listener::{BindError, Bound, bind};
+use crate::request::Shield;
 use crate::runtime::wall;
-use crate::telemetry::{AccessLogError, AccessWriter, Metrics};
+use crate::telemetry::{AccessLogError, AccessWriter, KeyWatch, Metrics};
 use crate::tls::{ClientTls, LoadError, ServerTls, ServerTlsError, Tickets};
 use crate::upstream::Group;
 use std::error::Error;
@@ -24,6 +25,8 @@ pub struct App {
     pub(super) groups: Arc<PerService<Group>>,
     pub(super) access: AccessWriter,
     pub(super) metrics: Metrics,
+    pub(super) keys: Arc<KeyWatch>,
+    pub(super) shield: Arc<Shield>,
     certificates: Certificates,
 }
 
@@ -87,11 +90,15 @@ impl App {
             true => bind(&listener.bind, settings.workers, give_up).map_err(BuildError::Bind),
             false => Ok(Vec::new()),
         };
+        let metrics = Metrics::new(settings.workers.get());
+        let keys = Arc::new(KeyWatch::new(metrics.worker(0)));
         Ok(Self {
             https: open(&settings.https)?,
             http: open(&settings.http)?,
             access: AccessWriter::start(&settings.access_log, wall).map_err(BuildError::AccessLog)?,
-            metrics: Metrics::new(settings.workers.get()),
+            shield: Arc::new(Shield::new(&settings.protection, Arc::clone(&keys))),
+            keys,
+            metrics,
             groups: Arc::new(groups(&settings, None)?),
             tls: Arc::new(tls),
             covered,

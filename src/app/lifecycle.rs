@@ -1,12 +1,13 @@
 //! Start, serve, drain, stop.
 
 use super::build::App;
+use super::default_keys::DefaultKeyCheck;
 use super::worker::WorkerMain;
 use crate::connection::Connections;
 use crate::domain::facts::ListenerKind;
 use crate::domain::names::PerService;
 use crate::listener::{Acceptor, Bound};
-use crate::request::{Site, Worker};
+use crate::request::{Shield, Site, Worker};
 use crate::runtime::{Deadline, Shutdown, Tasks, WorkerId, reopen_signal, run_here, start_workers, stop_signals};
 use crate::telemetry::{AccessWriter, Metrics, WorkerMetrics};
 use crate::upstream::{Connector, Group, Watch};
@@ -92,6 +93,7 @@ impl App {
             tls: self.tls,
             places,
             tunnels,
+            shield: self.shield,
             numbers: Arc::default(),
             https_port,
         };
@@ -107,6 +109,7 @@ struct Parts {
     tls: Arc<crate::tls::ServerTls>,
     places: Arc<Semaphore>,
     tunnels: Arc<Semaphore>,
+    shield: Arc<Shield>,
     numbers: Arc<AtomicU64>,
     https_port: u16,
 }
@@ -130,7 +133,15 @@ impl Parts {
             groups: Arc::clone(&self.template.groups),
             covered: Arc::clone(&self.template.covered),
         };
-        let worker = Worker::new(site, log, shard.clone(), tasks.clone(), share, Arc::clone(&self.tunnels));
+        let worker = Worker::new(
+            site,
+            log,
+            shard.clone(),
+            tasks.clone(),
+            share,
+            Arc::clone(&self.tunnels),
+            Arc::clone(&self.shield),
+        );
         let connections = Connections {
             limits: Arc::new(settings.limits.clone()),
             timeouts: Arc::new(settings.timeouts.clone()),
@@ -162,6 +173,7 @@ struct Watched {
     groups: Arc<PerService<Group>>,
     connector: Connector,
     metrics: WorkerMetrics,
+    check: DefaultKeyCheck,
 }
 
 impl Watched {
@@ -169,7 +181,13 @@ impl Watched {
         let metrics = app.metrics.worker(0);
         let (timeouts, limits) = (&app.settings.timeouts, &app.settings.limits);
         let connector = Connector::new(metrics.clone(), timeouts.connect, limits.answer_head.as_usize());
-        Self { groups: Arc::clone(&app.groups), connector, metrics }
+        let check = DefaultKeyCheck {
+            settings: Arc::clone(&app.settings),
+            groups: Arc::clone(&app.groups),
+            keys: Arc::clone(&app.keys),
+            metrics: metrics.clone(),
+        };
+        Self { groups: Arc::clone(&app.groups), connector, metrics, check }
     }
 }
 
@@ -183,7 +201,8 @@ async fn watch_and_wait(
 ) -> io::Result<()> {
     let (stop, stopped) = Shutdown::new();
     let tasks = Tasks::new();
-    let Watched { groups, connector, metrics } = watched;
+    let Watched { groups, connector, metrics, check } = watched;
+    tasks.spawn("default keys", check.run(stopped.clone()));
     let watch = Watch::new(connector, metrics, tasks.clone(), stopped);
     groups.iter().for_each(|(_, group)| watch.over(group));
     let waited = wait(shutdown, done, patience, access).await;

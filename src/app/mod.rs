@@ -4,6 +4,7 @@
 
 mod build;
 mod certificates;
+mod default_keys;
 mod demo;
 mod lifecycle;
 mod worker;

@@ -81,6 +81,14 @@ fn remedy(kind: FaultKind, service: Option<ServiceName>) -> Cow<'static, str> {
         FaultKind::CrossSite => {
             "Use the web UI itself, or list the page in `protection.cross_site.allowed_pages` in proxy.conf."
         }
+        FaultKind::TokenRequired => {
+            "Log in again: open the web UI, or check api.credentials and api.files_server in clearml.conf, because the SDK \
+             sends its token only to that URL. Nothing was stored or removed."
+        }
+        FaultKind::TokenUnchecked => "It is safe to try again; if this stays, look at the API server's own log.",
+        FaultKind::TooManyLogins => {
+            "Check name and password, or api.credentials in clearml.conf; see `protection.logins` in proxy.conf."
+        }
         FaultKind::RemovalRefused => {
             "Remove files from a network in `protection.files.removal_from`, or turn `protection.files.refuse_removal` \
              off in proxy.conf. Nothing was removed."

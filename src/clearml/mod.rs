@@ -8,24 +8,35 @@ mod caller;
 mod client_conf;
 mod cors;
 mod cross_site;
+mod detour;
 mod envelope;
 mod fixed_users;
 mod health_check;
+mod login;
+mod published;
 mod redirect;
 mod removal;
 mod stored_page;
+mod token;
 
 pub use action::Action;
 pub use caller::{Caller, Program, client_version};
 pub use client_conf::client_conf;
 pub use cors::cors_origin;
 pub use cross_site::foreign_page;
+pub use detour::detour;
 pub use envelope::{FaultBody, fault_answer};
 pub use fixed_users::{
     KNOWN_FIELDS, PASSWORD_BYTES_MAX, PasswordFinding, PasswordForm, REQUIRED_FIELDS, bcrypt_hash, password_field,
     password_findings, password_form,
 };
 pub use health_check::is_health_check;
+pub use login::{LoginEnd, LoginTry};
+pub use published::{
+    PUBLISHED_KEYS, PUBLISHED_SECRETS, PublishedKey, PublishedSecret, SECRET_REMEDY, lets_in, published_secret_of,
+    refused_for_age, token_set_by,
+};
 pub use redirect::{Lead, lead};
 pub use removal::removes_files;
 pub use stored_page::{SANDBOX, needs_sandbox};
+pub use token::{TOKEN_QUESTION, TokenVerdict, bearer, needs_no_token, token_verdict, tokens_of};

@@ -65,6 +65,7 @@ impl Reader<'_> {
             Slot::Hosts(at) => return self.hosts(path, node, at(settings)),
             Slot::Networks(at) => return self.networks(path, node, at(settings)),
             Slot::Pages(at) => return self.pages(path, node, at(settings)),
+            Slot::Texts(at) => return self.texts(path, node, at(settings)),
             Slot::Certificates(at) => return self.certificates(path, node, at(settings)),
         };
         if let Err(mistake) = done {
@@ -159,6 +160,12 @@ impl Reader<'_> {
                 .push(problem.hint("any client can then claim any address; name your load balancers' networks"));
         }
         *field = TrustedNetworks::new(networks);
+    }
+
+    fn texts(&mut self, path: &str, node: &Node, field: &mut Vec<String>) {
+        if let Some(texts) = self.each(path, node, |text| Ok(text.trim().to_owned())) {
+            *field = texts;
+        }
     }
 
     fn pages(&mut self, path: &str, node: &Node, field: &mut Vec<PageOrigin>) {

@@ -88,6 +88,10 @@ fault_kinds! {
     HeadTimeout => Client, 408, "head_timeout", "The request did not arrive in time.";
     /// A foreign page used the browser of somebody who is signed in.
     CrossSite => Client, 403, "cross_site", "This request comes from a page that may not make it.";
+    /// The file server is behind the gate, and the request has no good token.
+    TokenRequired => Client, 401, "token_required", "Files are given and taken only with a token that the API server accepts.";
+    /// Too many logins failed.
+    TooManyLogins => Client, 429, "too_many_logins", "Too many logins failed. Please try again later.";
     /// Removing files is refused here.
     RemovalRefused => Client, 403, "removal_refused", "Files are not removed through this address.";
     /// The body came slower than the minimum rate.
@@ -116,6 +120,8 @@ fault_kinds! {
     Internal => Proxy, 500, "internal", "The proxy failed to handle the request.";
     /// No connection to any target in time. Not one byte was sent.
     Unreachable => Target, 503, "target_unreachable", "The service behind this address does not accept connections right now.";
+    /// The API server did not say whether a token is good. Not one byte of the request was sent.
+    TokenUnchecked => Target, 503, "token_unchecked", "The token could not be checked, because the API server does not answer right now.";
     /// The target closed or broke the connection after it may have seen bytes of the request.
     Broken => Target, 502, "target_broke_off", "The service closed the connection before it answered.";
     /// The target's answer breaks the protocol.
@@ -131,7 +137,9 @@ impl FaultKind {
     #[must_use]
     pub const fn retry_after(self) -> Option<Duration> {
         match self {
-            Self::Overloaded | Self::Stopping | Self::Unreachable => Some(Duration::from_secs(5)),
+            Self::Overloaded | Self::Stopping | Self::Unreachable | Self::TokenUnchecked | Self::TooManyLogins => {
+                Some(Duration::from_secs(5))
+            }
             _ => None,
         }
     }
@@ -150,12 +158,26 @@ pub struct Fault {
     pub kind: FaultKind,
     /// The value and the limit, or the error's own words. May be shown to the client where the client caused it.
     pub detail: Cow<'static, str>,
+    /// When the client may try again, where that is known better than by the kind.
+    pub again: Option<Duration>,
 }
 
 impl Fault {
     /// A fault with its detail.
     pub fn new(kind: FaultKind, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, detail: detail.into() }
+        Self { kind, detail: detail.into(), again: None }
+    }
+
+    /// The same, to be tried again after `wait`.
+    #[must_use]
+    pub fn again_after(self, wait: Duration) -> Self {
+        Self { again: Some(wait), ..self }
+    }
+
+    /// When the client may try again.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.again.or_else(|| self.kind.retry_after())
     }
 }
 
@@ -172,9 +194,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_retry_is_promised_only_with_503() {
+    fn a_retry_is_promised_only_with_503_and_429() {
         for kind in FaultKind::ALL {
-            assert_eq!(kind.retry_after().is_some(), kind.status() == StatusCode::SERVICE_UNAVAILABLE, "{kind:?}");
+            let again = [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS].contains(&kind.status());
+            assert_eq!(kind.retry_after().is_some(), again, "{kind:?}");
         }
     }
 

@@ -15,6 +15,8 @@ pub mod health;
 pub mod hop_by_hop;
 pub mod names;
 pub mod page_origin;
+pub mod recent;
 pub mod route;
 pub mod settings;
+pub mod throttle;
 pub mod units;

@@ -11,7 +11,6 @@ use crate::domain::names::Authority;
 use crate::domain::settings::Limits;
 use http::header::{self, HeaderMap};
 use http::{HeaderName, HeaderValue, Method, Request, Uri, Version};
-use std::borrow::Cow;
 use std::ops::Range;
 
 const STREAM: HeaderName = HeaderName::from_static(CLIENT_STREAM);
@@ -188,5 +187,5 @@ fn check_target(request: &Request<ClientBody>, limits: &Limits) -> Result<(), Fa
 }
 
 fn bad_host(detail: &'static str) -> Fault {
-    Fault { kind: FaultKind::BadHost, detail: Cow::Borrowed(detail) }
+    Fault::new(FaultKind::BadHost, detail)
 }

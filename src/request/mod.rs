@@ -7,15 +7,18 @@ mod admit;
 mod answer_body;
 mod client_body;
 mod forward;
+mod gate;
 mod guard;
 mod hold;
 mod ids;
 mod lead;
+mod logins;
 mod outgoing;
 mod polish;
 mod protect;
 mod respond;
 mod scope;
+mod shield;
 mod site;
 mod upgrade;
 mod upload;
@@ -23,6 +26,7 @@ mod upload;
 pub use answer_body::{AnswerBody, AnswerError};
 pub use lead::{lead_to_https, plain_on_tls};
 pub use scope::{Scope, Worker};
+pub use shield::Shield;
 pub use site::Site;
 pub use upload::{OutgoingBody, UploadError};
 
@@ -65,7 +69,9 @@ async fn answer(
     if checked.asks_about_us() {
         return Ok(respond::options());
     }
-    protect::check(site, route, &checked, record.client)?;
+    let asked = protect::Asked::of(route, &checked);
+    let service = asked.service;
+    let login = protect::check(scope, site, asked, &checked, record.client).await?;
     let admitted = admit::admit(scope, site, route, checked)?;
     let outgoing = outgoing::prepare(admitted, scope, site, record);
     let mut answer = if outgoing.websocket() {
@@ -73,6 +79,9 @@ async fn answer(
     } else {
         forward::send(scope, site, outgoing, record).await
     }?;
-    polish::polish(site, route.service, &mut answer);
+    if let Some(login) = login {
+        protect::settle(scope, login, answer.0.status(), answer.0.headers());
+    }
+    polish::polish(site, service, &mut answer);
     Ok(answer)
 }

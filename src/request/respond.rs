@@ -104,8 +104,10 @@ pub(super) fn fault_with_hint(
     {
         headers.insert(X_FAULT, value);
     }
-    if let Some(wait) = kind.retry_after() {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs()));
+    if let Some(wait) = fault.retry_after() {
+        // Rounded up: who comes a moment too early is refused again.
+        let secs = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(secs));
     }
     if kind == FaultKind::MethodRefused {
         headers.insert(header::ALLOW, METHODS);

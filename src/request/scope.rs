@@ -2,6 +2,7 @@
 
 use super::client_body::Leftovers;
 use super::ids::RequestIds;
+use super::shield::Shield;
 use super::site::Site;
 use crate::clearml::{Action, Caller};
 use crate::domain::facts::ConnectionFacts;
@@ -33,6 +34,8 @@ pub struct Worker {
     /// `limits.tunnels`, of the whole process.
     pub(super) tunnels: Arc<Semaphore>,
     pub(super) leftovers: Arc<Leftovers>,
+    /// What protection remembers, of the whole process.
+    pub(super) shield: Arc<Shield>,
     ids: RequestIds,
 }
 
@@ -46,6 +49,7 @@ impl Worker {
         tasks: Tasks,
         running_max: usize,
         tunnels: Arc<Semaphore>,
+        shield: Arc<Shield>,
     ) -> Self {
         let settings = Arc::clone(&site.settings);
         Self {
@@ -63,6 +67,7 @@ impl Worker {
             running: AtomicUsize::new(0),
             running_max,
             tunnels,
+            shield,
             ids: RequestIds::new(),
         }
     }

@@ -78,6 +78,14 @@ rows! {
         BodyTooLarge = "clearway_limit_max_body_total", "Request bodies over their service's max_body.";
 
         HeldRequestsFull = "clearway_limit_held_total", "Requests refused by limits.held_requests or held_bytes.";
+        TokenChecks = "clearway_token_checks_total", "Tokens for files that the API server was asked about.";
+        TokensRefused = "clearway_tokens_refused_total", "Requests for files refused for want of a good token.";
+        TokenChecksFull = "clearway_limit_token_checks_total", "Times protection.token_gate.checks was reached.";
+        TokensForgotten = "clearway_limit_tokens_total", "Tokens forgotten by protection.token_gate.tokens.";
+        LoginsFailed = "clearway_logins_failed_total", "Logins that the API server refused.";
+        LoginsDelayed = "clearway_logins_delayed_total", "Logins made to wait because others had failed.";
+        LoginsForgotten = "clearway_limit_logins_total", "Failures forgotten by protection.logins.remembered.";
+        LoginsWaitingFull = "clearway_limit_logins_waiting_total", "Logins refused because too many wait.";
 
         HandshakeTimeouts = "clearway_timeout_handshake_total", "Connections ended by timeouts.handshake.";
         HeadTimeouts = "clearway_timeout_head_total", "Connections ended by timeouts.head.";
@@ -100,6 +108,7 @@ rows! {
         Held = "clearway_held_requests", "Requests waiting for a target that accepts.";
         Tunnels = "clearway_tunnels", "Open tunnels.";
         PooledConnections = "clearway_pooled_connections", "Idle connections to targets.";
+        DefaultKeys = "clearway_default_keys", "Published default logins and token secrets that open the server.";
     }
 }
 

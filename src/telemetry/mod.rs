@@ -3,6 +3,7 @@
 //! This is the face; no logic. Written by every part above; reads no clock and no environment itself.
 
 mod access;
+mod key_watch;
 mod log;
 mod metrics;
 mod pace;
@@ -11,6 +12,7 @@ mod rotation;
 mod writer;
 
 pub use access::{AccessLog, AccessRecord, AccessWriter};
+pub use key_watch::{DefaultKeys, KeyWatch};
 pub use log::{LogError, LogHandle, log_panics, start_log};
 pub use metrics::{
     ActionTraffic, BOUNDS_MICROS, Counter, Durations, Gauge, GaugeGuard, Heavy, Labels, Metrics, TlsFailure, Traffic,

@@ -31,6 +31,25 @@ fn a_foreign_page_gets_403_in_the_form_of_each_reader_and_reaches_no_target() {
 }
 
 #[test]
+fn ways_through_the_app_host_are_guarded_too() {
+    let origin = Origin::ok();
+    let proxy = Run::to(&origin).conf("protection.files.refuse_removal: true").start();
+    let mut client = Client::https(&proxy);
+    let lines = format!("{LOGIN}Sec-Fetch-Site: cross-site\r\n");
+    // The last three reach the API server through ClearML's web server, which decodes before it looks.
+    for path in
+        ["/api/v2.23/tasks.delete", "/files/a", "/%61pi/tasks.delete", "//api/tasks.delete", "/apix/api/tasks.delete"]
+    {
+        client.send(asked("GET", APP, path, &lines)).answer().assert_fault(403, "client; cross_site");
+    }
+    for path in ["/files/delete_many", "/file%73/delete_many", "/files%2Fdelete_many"] {
+        client.send(asked("POST", APP, path, "")).answer().assert_fault(403, "client; removal_refused");
+    }
+    assert!(origin.requests().is_empty());
+    assert_eq!(client.send(asked("GET", APP, "/api/debug.ping", "")).answer().status, 200);
+}
+
+#[test]
 fn the_web_ui_sdks_and_preflights_pass() {
     let origin = Origin::ok();
     let proxy = Proxy::to(&origin);

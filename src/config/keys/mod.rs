@@ -70,7 +70,16 @@ pub(super) const SECTIONS: &[Section] = &[
         path: "protection.cross_site",
         help: "Requests that foreign pages make with a signed-in person's browser.",
     },
-    Section { path: "protection.files", help: "The file server." },
+    Section { path: "protection.files", help: "What may be done to files, and how they are shown." },
+    Section {
+        path: "protection.token_gate",
+        help: "Files only for those who are logged in, also with a server before 1.16, which asks nobody.",
+    },
+    Section { path: "protection.logins", help: "Guessing passwords is slowed and then refused." },
+    Section {
+        path: "protection.default_keys",
+        help: "ClearML publishes logins and a token secret that work until they are changed.",
+    },
     Section { path: "pool", help: "Idle connections to targets." },
     Section { path: "access_log", help: "One line for each request." },
     Section { path: "access_log.rotation", help: "When a file is set aside; never, unless a limit is set." },

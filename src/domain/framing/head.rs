@@ -2,7 +2,6 @@
 
 use super::super::fault::{Fault, FaultKind};
 use memchr::{memchr, memchr_iter};
-use std::borrow::Cow;
 
 /// The longest method taken; the longest registered one has 17 letters.
 const METHOD_MAX: usize = 32;
@@ -315,7 +314,7 @@ pub(super) const fn is_token(byte: u8) -> bool {
 }
 
 fn malformed(detail: &'static str) -> Fault {
-    Fault { kind: FaultKind::Malformed, detail: Cow::Borrowed(detail) }
+    Fault::new(FaultKind::Malformed, detail)
 }
 
 #[cfg(test)]

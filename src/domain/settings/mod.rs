@@ -15,7 +15,7 @@ pub use layout::Layout;
 pub use limits::Limits;
 pub use logs::{AccessFormat, AccessLogSettings, LogFile, LogFormat, LogSettings, Rotation};
 pub use memory::Memory;
-pub use protection::{CrossSite, FilesProtection, Protection};
+pub use protection::{CrossSite, DefaultKeyRules, FilesProtection, Logins, Protection, TokenGate};
 pub use targets::{Balance, ExpectedStatuses, HealthSettings, HoldLimits, ProbeSettings, TargetSettings};
 pub use timeouts::Timeouts;
 

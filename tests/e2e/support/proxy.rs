@@ -62,6 +62,8 @@ impl Run {
              http {{ bind: [\"127.0.0.1:0\"], enabled: true }}\n}}\n",
             self.domain
         );
+        // Its questions would stand among the requests that a test counts.
+        conf.push_str("protection.default_keys.check: false\n");
         conf.push_str("access_log { enabled: true, format: \"json\", file: \"-\" }\n");
         conf.push_str("log { filter: \"info\", format: \"json\" }\n");
         // Tests count what their targets see; those about probes turn them on.
