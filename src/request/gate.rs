@@ -15,11 +15,7 @@ use crate::telemetry::{Counter, WorkerMetrics};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 use tokio::sync::{OnceCell, Semaphore};
-
-/// How long it is remembered that nothing was learned: whoever waited shares that answer, whoever comes later asks anew.
-const UNKNOWN: Duration = Duration::from_secs(1);
 
 /// What is known of tokens; one for the process.
 #[derive(Debug)]
@@ -33,7 +29,6 @@ pub(super) struct TokenGate {
 struct State {
     accepted: Recent,
     refused: Recent,
-    unknown: Recent,
     asking: HashMap<u128, Arc<OnceCell<TokenVerdict>>>,
 }
 
@@ -104,11 +99,7 @@ impl TokenGate {
 impl State {
     fn remembered(&self, hash: u128) -> Option<TokenVerdict> {
         let at = now();
-        let known = [
-            (&self.accepted, TokenVerdict::Accepted),
-            (&self.refused, TokenVerdict::Refused),
-            (&self.unknown, TokenVerdict::Unknown),
-        ];
+        let known = [(&self.accepted, TokenVerdict::Accepted), (&self.refused, TokenVerdict::Refused)];
         known.into_iter().find(|(set, _)| set.contains(hash, at)).map(|(_, verdict)| verdict)
     }
 
@@ -116,7 +107,8 @@ impl State {
         let (set, time) = match verdict {
             TokenVerdict::Accepted => (&mut self.accepted, rules.keep_accepted),
             TokenVerdict::Refused => (&mut self.refused, rules.keep_refused),
-            TokenVerdict::Unknown => (&mut self.unknown, UNKNOWN),
+            // Who waited shares it. Who comes later asks anew: the SDK's next try follows at once, and is one of three.
+            TokenVerdict::Unknown => return,
         };
         if set.insert(hash, now(), time, rules.tokens.get()) {
             metrics.add(Counter::TokensForgotten, 1);
@@ -148,6 +140,7 @@ mod tests {
     use crate::telemetry::Metrics;
     use TokenVerdict::{Accepted, Refused, Unknown};
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
 
     /// A gate with what its callers bring along.
     #[derive(Clone)]
@@ -191,7 +184,8 @@ mod tests {
     #[tokio::test]
     async fn each_verdict_is_remembered_and_tokens_are_told_apart() {
         let bench = Bench::new(8);
-        for (token, verdict) in [("a", Accepted), ("b", Refused), ("c", Unknown)] {
+        assert_eq!(bench.verdict("a", async { Unknown }).await, Unknown);
+        for (token, verdict) in [("a", Accepted), ("b", Refused)] {
             assert_eq!(bench.verdict(token, async { verdict }).await, verdict);
             assert_eq!(bench.verdict(token, async { panic!("asked again") }).await, verdict);
         }

@@ -21,6 +21,10 @@ use crate::upstream::{Question, inquire};
 use http::{HeaderMap, StatusCode};
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::time::Duration;
+
+/// Between two questions about a token that were not answered.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
 
 /// What a request is for in the end, which the web server may be asked to pass on.
 #[derive(Debug)]
@@ -117,13 +121,19 @@ async fn pass_gate(worker: &Worker, site: &Site, headers: &HeaderMap, client: Ip
 async fn ask_api(worker: &Worker, site: &Site, token: &str, client: IpAddr, deadline: Deadline) -> TokenVerdict {
     let authorization = bearer(token);
     let question = Question { path: TOKEN_QUESTION, authorization: &authorization, body: "", client: Some(client) };
-    // Most verdicts are remembered, and then there is no inquiry to make room for.
-    match Box::pin(inquire(&worker.connector, site.groups.get(ServiceName::Api), question, deadline)).await {
-        Ok(told) => token_verdict(told.status, &told.body),
-        Err(error) => {
-            tracing::debug!(%error, "a token could not be checked");
-            TokenVerdict::Unknown
+    loop {
+        // Most verdicts are remembered, and then there is no inquiry to make room for.
+        let told = Box::pin(inquire(&worker.connector, site.groups.get(ServiceName::Api), question, deadline)).await;
+        let verdict = told.as_ref().map_or(TokenVerdict::Unknown, |told| token_verdict(told.status, &told.body));
+        if verdict != TokenVerdict::Unknown {
+            return verdict;
         }
+        tracing::debug!(error = told.err().map(tracing::field::display), "a token could not be checked");
+        // The API server may be starting, and an upload that is refused is one that may be lost.
+        if deadline.left() <= ASK_AGAIN {
+            return TokenVerdict::Unknown;
+        }
+        Deadline::after(ASK_AGAIN).wait().await;
     }
 }
 

@@ -113,7 +113,8 @@ fn what_is_no_api_server_opens_nothing() {
     let files = Origin::ok();
     for body in ["<!doctype html>", r#"{"meta":{"result_code":200},"data":{}}"#] {
         let web = Origin::answering(ok(body));
-        let proxy = Run::at([files.addr(), web.addr(), files.addr()]).conf(ON).start();
+        let conf = "protection.token_gate { enabled: true, timeout: \"700ms\" }";
+        let proxy = Run::at([files.addr(), web.addr(), files.addr()]).conf(conf).start();
         let answer = Client::https(&proxy).send(asked("GET", "/a", "Authorization: Bearer good.b.c\r\n")).answer();
         answer.assert_fault(503, "target; token_unchecked");
     }

@@ -82,7 +82,8 @@ impl Default for TokenGate {
             keep_refused: Duration::from_secs(10),
             tokens: count(10_000),
             checks: count(32),
-            timeout: Duration::from_secs(8),
+            // The SDK waits 30 s for a file, and tries an upload three times: a restart of the API server loses none.
+            timeout: Duration::from_secs(20),
         }
     }
 }
