@@ -1,6 +1,6 @@
 # The verbs. CI runs the same scripts, so green here is green there.
 
-.PHONY: help run test check ci up down
+.PHONY: help run test check ci bench up down
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\): ## /  make \1\t/p' Makefile
@@ -16,6 +16,13 @@ check: ## before a commit: form, lints, house rules, documents
 
 ci: ## all that must be green: installs what is missing, then check, test, real clients, browser
 	bash .ci/run
+
+bench: ## Clearway beside nginx and HAProxy; writes benches/results and docs/performance.md; half an hour on a quiet machine
+	python3 benches/peers/run.py
+	python3 benches/peers/run.py memory
+	python3 benches/peers/run.py syscalls
+	python3 benches/peers/run.py instructions
+	python3 benches/peers/run.py report
 
 up: ## ClearML Server with Clearway in front, from docker-compose.yml and .env
 	docker compose up --detach --build
