@@ -173,3 +173,6 @@ enum NoHead {
     Head(HeadError),
     Body,
 }
+
+#[cfg(test)]
+mod tests;
