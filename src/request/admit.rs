@@ -1,6 +1,6 @@
 //! Admit: whether there is room for one more request.
 //!
-//! Limits: `limits.requests`, `services.*.max_body`.
+//! Limits: `limits.requests`, `limits.memory`, `services.*.max_body`.
 
 use super::guard::Checked;
 use super::scope::{Scope, Worker};
@@ -39,7 +39,7 @@ impl Drop for Permit {
 /// Takes a place for the request.
 ///
 /// # Errors
-/// `Overloaded` (503) when all are taken, `BodyTooLarge` (413) for a length over the service's limit.
+/// `Overloaded` (503) when all are taken or memory is short, `BodyTooLarge` (413) for a length over the service's limit.
 pub(super) fn admit(scope: &Scope, site: &Site, route: Route, checked: Checked) -> Result<Admitted, Fault> {
     let worker = &scope.worker;
     let max_body = site.settings.services.get(route.service).max_body;
@@ -49,6 +49,10 @@ pub(super) fn admit(scope: &Scope, site: &Site, route: Route, checked: Checked) 
     {
         worker.metrics.add(Counter::BodyTooLarge, 1);
         return Err(Fault::new(FaultKind::BodyTooLarge, format!("{length} bytes of body, at most {}", max.get())));
+    }
+    if worker.memory.full(&site.settings.memory, worker.running()) {
+        worker.metrics.add(Counter::MemoryFull, 1);
+        return Err(Fault::new(FaultKind::Overloaded, "the process has more in memory than limits.memory"));
     }
     if worker.running.fetch_add(1, Ordering::Relaxed) >= worker.running_max {
         worker.running.fetch_sub(1, Ordering::Relaxed);

@@ -13,6 +13,7 @@ mod hold;
 mod ids;
 mod lead;
 mod logins;
+mod memory;
 mod outgoing;
 mod polish;
 mod protect;

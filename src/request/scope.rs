@@ -2,6 +2,7 @@
 
 use super::client_body::Leftovers;
 use super::ids::RequestIds;
+use super::memory::MemoryWatch;
 use super::shield::Shield;
 use super::site::Site;
 use crate::clearml::{Action, Caller};
@@ -36,6 +37,7 @@ pub struct Worker {
     pub(super) leftovers: Arc<Leftovers>,
     /// What protection remembers, of the whole process.
     pub(super) shield: Arc<Shield>,
+    pub(super) memory: MemoryWatch,
     ids: RequestIds,
 }
 
@@ -68,12 +70,14 @@ impl Worker {
             running_max,
             tunnels,
             shield,
+            memory: MemoryWatch::new(),
             ids: RequestIds::new(),
         }
     }
 
-    /// What has to be done once a second: close old idle connections, hand log lines on.
+    /// What has to be done once a second: close old idle connections, hand log lines on, look at the memory.
     pub fn tick(&self) {
+        self.memory.look(&self.site.load().settings.memory);
         self.pool.sweep();
         self.access.flush();
     }

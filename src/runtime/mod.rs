@@ -2,6 +2,7 @@
 
 mod clock;
 mod link;
+mod memory;
 mod shutdown;
 mod signals;
 mod sockets;
@@ -11,6 +12,7 @@ mod worker;
 
 pub use clock::{Deadline, now, wall};
 pub use link::{ClientLink, Interim, InterimSender};
+pub use memory::{memory_available, memory_resident};
 pub use shutdown::{Shutdown, ShutdownWatch, Stop};
 pub use signals::{ReopenSignal, StopSignals, reopen_signal, stop_signals};
 pub use sockets::{ListenError, listen, probe, send_at_once};

@@ -71,6 +71,7 @@ rows! {
         TooManyHeaders = "clearway_limit_headers_total", "Request heads over limits.headers.";
         TargetTooLong = "clearway_limit_target_total", "Request targets over limits.target.";
         RequestsFull = "clearway_limit_requests_total", "Requests refused by limits.requests.";
+        MemoryFull = "clearway_limit_memory_total", "Requests refused by limits.memory.";
         TunnelsFull = "clearway_limit_tunnels_total", "Tunnels refused by limits.tunnels.";
         AnswerHeadTooLarge = "clearway_limit_answer_head_total", "Answer heads over limits.answer_head.";
         SlowBodies = "clearway_limit_min_upload_rate_total", "Request bodies slower than limits.min_upload_rate.";

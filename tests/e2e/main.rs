@@ -32,6 +32,7 @@ mod layouts;
 mod limits;
 mod local;
 mod logins;
+mod memory;
 mod methods;
 mod no_replay;
 mod parking;

@@ -59,6 +59,13 @@ pub(super) const KEYS: &[Key] = &[
         "Requests in flight in the whole process. More are answered 503, which clients try again.",
     ),
     Key::new(
+        "limits.memory",
+        Slot::SizeOrNone(|settings| &mut settings.memory.limit, (ByteSize::bytes(0), ByteSize::mib(1 << 30))),
+        "Memory of the process above which new requests are answered 503, which clients try again. What\n\
+         runs goes on, and a few new ones are always taken. 0 for no limit.",
+    )
+    .unset("three quarters of the machine's or container's memory", "512MiB"),
+    Key::new(
         "limits.tunnels",
         Slot::Count(|settings| &mut settings.limits.tunnels, (1, COUNT_MAX)),
         "Open WebSockets of the whole process. More are answered 503.",
