@@ -10,6 +10,8 @@ mod answering;
 mod connect;
 mod connection;
 mod exchange;
+#[cfg(fuzzing)]
+mod fuzz;
 mod group;
 mod inquiry;
 mod outbound;
@@ -25,6 +27,8 @@ pub use answering::{AnswerCut, Answering, TargetStream};
 pub use connect::{ConnectError, Connector};
 pub use connection::Connection;
 pub use exchange::{ExchangeError, Exchanged, Rest};
+#[cfg(fuzzing)]
+pub use fuzz::{ReadAnswer, read_answer};
 pub use group::{Group, Reach};
 pub use inquiry::{InquiryError, Question, Told, inquire};
 pub use outbound::{Framing, Outbound};
