@@ -8,10 +8,17 @@ use crate::runtime::InterimSender;
 use bytes::{Buf, Bytes};
 use http::{HeaderMap, StatusCode, response};
 use http_body::Body;
+use std::collections::VecDeque;
 use std::io::{self, IoSlice, Write};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::io::AsyncWrite;
+
+/// Bytes of a body that go out in one write.
+const GATHERED_MAX: usize = 256 * 1024;
+
+/// And at most this many pieces, so that small ones cost no long list.
+const PIECES_MAX: usize = 32;
 
 /// How the body is framed; the head says the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +35,8 @@ pub struct Outbound<B> {
     /// The head at first, later what stands before and after each chunk.
     lead: Vec<u8>,
     lead_written: usize,
-    data: Bytes,
+    /// Pieces of the body that follow the lead.
+    data: VecDeque<Bytes>,
     /// `None` once it has ended, or nobody takes it any more.
     body: Option<B>,
     framing: Framing,
@@ -69,7 +77,7 @@ where
         Self {
             lead: head,
             lead_written: 0,
-            data: Bytes::new(),
+            data: VecDeque::new(),
             body,
             framing,
             given: 0,
@@ -96,7 +104,7 @@ where
     /// The bytes that are kept of it in memory.
     #[must_use]
     pub fn kept(&self) -> u64 {
-        (self.lead.len() + self.data.len()) as u64
+        (self.lead.len() + self.data.iter().map(Bytes::len).sum::<usize>()) as u64
     }
 
     /// Whether any byte of it can have reached the target.
@@ -157,10 +165,19 @@ where
 
     fn poll_socket(&self, cx: &mut Context<'_>, io: &mut (impl AsyncWrite + Unpin)) -> Poll<io::Result<usize>> {
         let lead = self.lead.get(self.lead_written..).unwrap_or_default();
-        match (lead.is_empty(), self.data.is_empty()) {
-            (false, false) => Pin::new(io).poll_write_vectored(cx, &[IoSlice::new(lead), IoSlice::new(&self.data)]),
-            (false, true) => Pin::new(io).poll_write(cx, lead),
-            _ => Pin::new(io).poll_write(cx, &self.data),
+        match (lead.is_empty(), self.data.front()) {
+            (false, None) => Pin::new(io).poll_write(cx, lead),
+            (true, Some(only)) if self.data.len() == 1 => Pin::new(io).poll_write(cx, only),
+            _ => {
+                let mut slices = [IoSlice::new(&[]); PIECES_MAX + 1];
+                let pieces = std::iter::once(lead).chain(self.data.iter().map(|piece| &**piece));
+                let mut count = 0;
+                for (slot, piece) in slices.iter_mut().zip(pieces.filter(|piece| !piece.is_empty())) {
+                    *slot = IoSlice::new(piece);
+                    count += 1;
+                }
+                Pin::new(io).poll_write_vectored(cx, slices.get(..count).unwrap_or_default())
+            }
         }
     }
 
@@ -168,7 +185,16 @@ where
         self.begun = true;
         let of_lead = count.min(self.lead.len() - self.lead_written);
         self.lead_written += of_lead;
-        self.data.advance(count - of_lead);
+        let mut left = count - of_lead;
+        while left > 0 {
+            let Some(piece) = self.data.front_mut() else { return };
+            let of_piece = left.min(piece.len());
+            piece.advance(of_piece);
+            left -= of_piece;
+            if piece.is_empty() {
+                self.data.pop_front();
+            }
+        }
     }
 
     /// A failed write only ends the writing: ClearML's file server answers an upload it refuses before it has read the
@@ -176,11 +202,29 @@ where
     fn refuse(&mut self, state: State) {
         self.state = state;
         self.body = None;
-        self.data = Bytes::new();
+        self.data = VecDeque::new();
+    }
+
+    /// Takes what there is of the body, up to one large write. Over HTTP/2 it comes in pieces of 16 KiB.
+    ///
+    /// With chunks it is one piece at a time: each has a line of its own before it.
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, BodyFailed> {
+        let mut gathered = 0;
+        loop {
+            let pieces = self.data.len();
+            if self.poll_piece(cx)?.is_pending() {
+                return Ok(if pieces == 0 { Poll::Pending } else { Poll::Ready(()) });
+            }
+            gathered += self.data.get(pieces).map_or(0, Bytes::len);
+            let full = gathered >= GATHERED_MAX || self.data.len() >= PIECES_MAX;
+            if full || self.body.is_none() || self.framing == Framing::Chunked {
+                return Ok(Poll::Ready(()));
+            }
+        }
     }
 
     /// Takes the next piece of the body.
-    fn poll_body(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, BodyFailed> {
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, BodyFailed> {
         let Some(body) = &mut self.body else { return Ok(Poll::Ready(())) };
         let Poll::Ready(frame) = Pin::new(body).poll_frame(cx) else { return Ok(Poll::Pending) };
         let Some(frame) = frame else { return self.end(None).map(Poll::Ready) };
@@ -212,7 +256,7 @@ where
                 write!(self.lead, "{before}{:x}\r\n", data.len()).map_err(|_| BodyFailed)?;
             }
         }
-        self.data = data;
+        self.data.push_back(data);
         if matches!(self.framing, Framing::Length(length) if length == self.given) {
             self.body = None;
         }
@@ -337,6 +381,22 @@ mod tests {
         let mut slow = socket(&[1; 100]);
         assert!(matches!(write(&mut chunked, &mut slow), Poll::Ready(Ok(()))) && chunked.sent());
         assert_eq!(text(&slow), "H\r\n\r\n2\r\nab\r\n3\r\ncde\r\n0\r\n\r\n");
+    }
+
+    #[test]
+    fn pieces_that_are_there_go_out_in_one_write_and_none_is_lost_when_little_is_taken() {
+        let list = ["ab", "cde", "", "f", "ghij"];
+        let sent = format!("H\r\n\r\n{}", list.concat());
+        let mut taken = socket(&[1_000]);
+        let mut once = Outbound::new(b"H\r\n\r\n".to_vec(), pieces(&list), Framing::Length(10));
+        assert!(matches!(write(&mut once, &mut taken), Poll::Ready(Ok(()))) && once.sent());
+        assert_eq!((taken.writes.len(), text(&taken)), (1, sent.clone()));
+        for room in 1..8 {
+            let mut slow = socket(&[room; 20]);
+            let mut outbound = Outbound::new(b"H\r\n\r\n".to_vec(), pieces(&list), Framing::Length(10));
+            assert!(matches!(write(&mut outbound, &mut slow), Poll::Ready(Ok(()))) && outbound.sent());
+            assert_eq!(text(&slow), sent, "{room} bytes at a time");
+        }
     }
 
     #[test]
