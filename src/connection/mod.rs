@@ -11,6 +11,7 @@ mod http1;
 mod http2;
 mod interim;
 mod numbered;
+mod paced;
 mod parked;
 mod stall;
 mod stalled_write;
@@ -24,6 +25,7 @@ use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::Service;
+use paced::Paced;
 use std::convert::Infallible;
 use std::error::Error;
 use std::sync::Arc;
@@ -63,6 +65,7 @@ impl Connections {
         B: Body<Data = bytes::Bytes> + Send + 'static,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
+        let transport = Paced::new(transport);
         let ended = if http2 {
             // In a box, so that HTTP/1.1 keeps no room for it.
             Box::pin(http2::serve(self, transport, service, link)).await
