@@ -16,7 +16,7 @@ use std::fmt;
 use std::sync::Arc;
 
 /// AES-128 first: measured cheaper than AES-256, and as strong as the P-256 keys that guard it. All are AEAD with
-/// forward secrecy.
+/// forward secrecy. For processors with instructions for AES; others begin with ChaCha20.
 const CIPHER_SUITES: [SupportedCipherSuite; 9] = [
     cipher_suite::TLS13_AES_128_GCM_SHA256,
     cipher_suite::TLS13_AES_256_GCM_SHA384,
@@ -29,8 +29,33 @@ const CIPHER_SUITES: [SupportedCipherSuite; 9] = [
     cipher_suite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
 ];
 
+const CHACHA20: [CipherSuite; 3] = [
+    CipherSuite::TLS13_CHACHA20_POLY1305_SHA256,
+    CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+    CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+];
+
 /// Tickets sent after a TLS 1.3 handshake. Each resumes once; browsers open more than one connection.
 const TICKETS_PER_HANDSHAKE: usize = 2;
+
+/// The suites in the order of preference.
+fn cipher_suites(aes: bool) -> Vec<SupportedCipherSuite> {
+    let mut suites = CIPHER_SUITES.to_vec();
+    if !aes {
+        suites.sort_by_key(|suite| !CHACHA20.contains(&suite.suite()));
+    }
+    suites
+}
+
+/// Whether this processor has instructions for AES.
+fn has_aes() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return std::arch::is_x86_feature_detected!("aes");
+    #[cfg(target_arch = "aarch64")]
+    return std::arch::is_aarch64_feature_detected!("aes");
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    return false;
+}
 
 /// The library refused the configuration or could not make random keys.
 #[derive(Debug)]
@@ -81,7 +106,7 @@ impl ServerTls {
     pub fn build(certificates: CertStore, tickets: &Tickets) -> Result<Self, ServerTlsError> {
         let store = Arc::new(ArcSwap::from_pointee(certificates));
         // Never the process default: that panics as soon as a second provider is linked in.
-        let provider = CryptoProvider { cipher_suites: CIPHER_SUITES.to_vec(), ..aws_lc_rs::default_provider() };
+        let provider = CryptoProvider { cipher_suites: cipher_suites(has_aes()), ..aws_lc_rs::default_provider() };
         let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
             .with_protocol_versions(&[&TLS13, &TLS12])
             .map_err(ServerTlsError)?
@@ -160,5 +185,22 @@ fn openssl_name(suite: CipherSuite) -> &'static str {
         CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384 => "ECDHE-RSA-AES256-GCM-SHA384",
         CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256 => "ECDHE-RSA-CHACHA20-POLY1305",
         _ => "unknown",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chacha20_comes_first_where_aes_is_slow_and_no_suite_is_lost() {
+        let names = |aes| cipher_suites(aes).iter().map(SupportedCipherSuite::suite).collect::<Vec<_>>();
+        assert_eq!(names(true)[0], CipherSuite::TLS13_AES_128_GCM_SHA256);
+        assert_eq!(names(false)[..3], CHACHA20);
+        let sorted = |mut suites: Vec<CipherSuite>| {
+            suites.sort_by_key(|suite| u16::from(*suite));
+            suites
+        };
+        assert_eq!(sorted(names(true)), sorted(names(false)));
     }
 }
