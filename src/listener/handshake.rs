@@ -17,6 +17,9 @@ use tokio_rustls::server::TlsStream;
 /// The first byte of every TLS handshake record.
 const HANDSHAKE_RECORD: u8 = 0x16;
 
+/// What TLS seals ahead of a socket that takes less: one large read from a target goes out in one write.
+const WRITE_BUFFER: usize = 256 * 1024;
+
 /// Clients that do not trust a certificate come back ten times a second, each: one line a second is enough.
 static PACE: Pace = Pace::every_second();
 
@@ -31,7 +34,8 @@ pub(super) async fn serve(acceptor: &Acceptor, stream: TcpStream, mut facts: Con
     let connections = &acceptor.connections;
     match opened {
         Opened::Tls { stream, http2 } => {
-            let service = service_fn(move |request| handle(Arc::clone(&scope), request));
+            // In a box: the library moves a request's future several times, and this one is large.
+            let service = service_fn(move |request| Box::pin(handle(Arc::clone(&scope), request)));
             Box::pin(connections.serve(stream, http2, service, link)).await;
         }
         Opened::Plain(stream) => {
@@ -74,7 +78,8 @@ async fn open(acceptor: &Acceptor, stream: TcpStream, facts: &mut ConnectionFact
         None => return timed_out(acceptor, facts),
     }
     match deadline.bound(TlsAcceptor::from(acceptor.tls.config()).accept(stream)).await {
-        Some(Ok(stream)) => {
+        Some(Ok(mut stream)) => {
+            stream.get_mut().1.set_buffer_limit(Some(WRITE_BUFFER));
             let http2 = secured(acceptor, &stream, facts);
             Some(Opened::Tls { stream: Box::new(stream), http2 })
         }

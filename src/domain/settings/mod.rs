@@ -151,7 +151,7 @@ impl Settings {
             timeouts: Timeouts::default(),
             protection: Protection::default(),
             memory: Memory::default(),
-            pool: PoolSettings { idle_per_target: 64, idle_age: Duration::from_secs(30) },
+            pool: PoolSettings { idle_per_target: 256, idle_age: Duration::from_secs(30) },
             access_log: AccessLogSettings {
                 enabled: true,
                 format: AccessFormat::Json,
