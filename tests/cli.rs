@@ -249,3 +249,31 @@ fn a_closed_pipe_is_no_failure() {
     let output = clearway(&["reference", "configuration"], &[]).stdout(writer).output().unwrap();
     assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
 }
+
+#[test]
+fn client_config_prints_what_clients_need() {
+    let none = [("CLEARML_CONFIG_DIR", "/")];
+    let (code, stdout, _) = run(&["client-config", "--domain", "ml.example.com", "--ca", "/ca.pem"], &none);
+    assert_eq!(code, 0);
+    assert!(
+        stdout.contains("api_server: \"https://api.ml.example.com\"") && stdout.contains("\"/ca.pem\""),
+        "{stdout}"
+    );
+
+    let (code, stdout, stderr) = run(&["client-config", "--format", "env", "--name", "localhost"], &none);
+    assert_eq!(code, 0, "{stderr}");
+    assert!(stdout.contains("export CLEARML_FILES_HOST='https://localhost:8443/files'\n"), "{stdout}");
+    assert!(stdout.contains("/certs/local/localhost/ca.pem'"), "{stdout}");
+    assert!(stderr.contains("is not there yet"), "{stderr}");
+
+    let (code, stdout, _) = run(&["client-config", "--format", "compose", "--domain", "ml.example.com"], &none);
+    assert!(code == 0 && stdout.starts_with("services:\n"), "{stdout}");
+
+    for (arguments, said) in [
+        (["--domain", "*"], "no host name is configured"),
+        (["--name", "other.example"], "there is clearml.localhost, localhost"),
+    ] {
+        let (code, stdout, stderr) = run(&[&["client-config"], arguments.as_slice()].concat(), &none);
+        assert!(code == 1 && stdout.is_empty() && stderr.contains(said), "{stderr}");
+    }
+}

@@ -1,6 +1,8 @@
 //! Settings to parts: the only wiring.
 
 use super::certificates::{CertificateError, Certificates, load};
+use crate::domain::addr::ListenAddr;
+use crate::domain::facts::ListenerKind;
 use crate::domain::names::{NamePattern, PerService, ServiceName};
 use crate::domain::settings::{ListenerSettings, Settings};
 use crate::listener::{BindError, Bound, bind};
@@ -20,6 +22,7 @@ pub struct App {
     pub(super) settings: Arc<Settings>,
     pub(super) https: Vec<Bound>,
     pub(super) http: Vec<Bound>,
+    pub(super) legacy: PerService<Vec<Bound>>,
     pub(super) tls: Arc<ServerTls>,
     pub(super) covered: Arc<[NamePattern]>,
     pub(super) groups: Arc<PerService<Group>>,
@@ -86,15 +89,15 @@ impl App {
         let tls = ServerTls::build(store, &tickets).map_err(BuildError::Tls)?;
         // Ours acts first, and knows why; the kernel's is for what we cannot see.
         let give_up = settings.timeouts.stalled_answer * 2;
-        let open = |listener: &ListenerSettings| match listener.enabled {
-            true => bind(&listener.bind, settings.workers, give_up).map_err(BuildError::Bind),
-            false => Ok(Vec::new()),
-        };
+        let bound = |binds: &[ListenAddr]| bind(binds, settings.workers, give_up).map_err(BuildError::Bind);
+        let open = |listener: &ListenerSettings| if listener.enabled { bound(&listener.bind) } else { Ok(Vec::new()) };
+        let PerService { app, api, files } = &settings.legacy;
         let metrics = Metrics::new(settings.workers.get());
         let keys = Arc::new(KeyWatch::new(metrics.worker(0)));
         Ok(Self {
             https: open(&settings.https)?,
             http: open(&settings.http)?,
+            legacy: PerService { app: bound(app)?, api: bound(api)?, files: bound(files)? },
             access: AccessWriter::start(&settings.access_log, wall).map_err(BuildError::AccessLog)?,
             shield: Arc::new(Shield::new(&settings.protection, Arc::clone(&keys))),
             keys,
@@ -127,6 +130,12 @@ impl App {
     /// The addresses that http is spoken on.
     pub fn http_addresses(&self) -> impl Iterator<Item = SocketAddr> {
         self.http.iter().map(|bound| bound.addr)
+    }
+
+    /// The listeners of the legacy ports, with their addresses.
+    pub fn legacy_addresses(&self) -> impl Iterator<Item = (ListenerKind, SocketAddr)> {
+        let all = self.legacy.iter();
+        all.flat_map(|(service, bound)| bound.iter().map(move |bound| (ListenerKind::Legacy(service), bound.addr)))
     }
 
     /// The port that clients reach https on: the public one, else the one we listen on.

@@ -137,6 +137,16 @@ fn local(settings: &Settings, now: SystemTime) -> Result<(CertStore, Certificate
     Ok((store, Certificates { authorities: made.authorities, uncovered: Vec::new() }))
 }
 
+/// Where the local authority's certificate lies, or will lie, that covers `host`; `None` with certificates from files.
+#[must_use]
+pub fn authority_file(settings: &Settings, host: &str) -> Option<PathBuf> {
+    if !settings.certificates.is_empty() {
+        return None;
+    }
+    let names = authorities(&settings.layout).into_iter().find(|names| names.covers(host))?;
+    Some(names.certificate_file(&settings.certificate_folder))
+}
+
 /// What local authorities `layout` needs: one for each domain, one for all free hosts, one for each single host.
 fn authorities(layout: &Layout) -> Vec<LocalNames> {
     let below = listed(layout).iter().map(LocalNames::below);

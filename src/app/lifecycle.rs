@@ -5,7 +5,7 @@ use super::default_keys::DefaultKeyCheck;
 use super::worker::WorkerMain;
 use crate::connection::Connections;
 use crate::domain::facts::ListenerKind;
-use crate::domain::names::PerService;
+use crate::domain::names::{PerService, ServiceName};
 use crate::listener::{Acceptor, Bound};
 use crate::request::{Shield, Site, Worker};
 use crate::runtime::{Deadline, Shutdown, Tasks, WorkerId, reopen_signal, run_here, start_workers, stop_signals};
@@ -85,11 +85,12 @@ impl App {
         let settings = &self.settings;
         let places = Arc::new(Semaphore::new(settings.limits.connections.get().min(Semaphore::MAX_PERMITS)));
         let tunnels = Arc::new(Semaphore::new(settings.limits.tunnels.get().min(Semaphore::MAX_PERMITS)));
-        let template = Site { settings: Arc::clone(settings), groups: self.groups, covered: self.covered };
+        let template = Site::new(Arc::clone(settings), self.groups, self.covered);
         let parts = Parts {
             template,
             https: self.https,
             http: self.http,
+            legacy: self.legacy,
             tls: self.tls,
             places,
             tunnels,
@@ -106,6 +107,7 @@ struct Parts {
     template: Site,
     https: Vec<Bound>,
     http: Vec<Bound>,
+    legacy: PerService<Vec<Bound>>,
     tls: Arc<crate::tls::ServerTls>,
     places: Arc<Semaphore>,
     tunnels: Arc<Semaphore>,
@@ -128,11 +130,8 @@ impl Parts {
         let log = access.for_worker(shard.clone(), crate::runtime::now);
         // Counted by worker, so that no request touches memory of another one.
         let share = settings.limits.requests.get().div_ceil(settings.workers.get());
-        let site = Site {
-            settings: Arc::clone(settings),
-            groups: Arc::clone(&self.template.groups),
-            covered: Arc::clone(&self.template.covered),
-        };
+        let site =
+            Site::new(Arc::clone(settings), Arc::clone(&self.template.groups), Arc::clone(&self.template.covered));
         let worker = Worker::new(
             site,
             log,
@@ -164,7 +163,16 @@ impl Parts {
     fn take_sockets(&mut self) -> Vec<(ListenerKind, TcpListener)> {
         let https = self.https.iter_mut().map(|bound| (ListenerKind::Https, bound));
         let http = self.http.iter_mut().map(|bound| (ListenerKind::Http, bound));
-        https.chain(http).filter_map(|(kind, bound)| bound.sockets.pop().map(|socket| (kind, socket))).collect()
+        let PerService { app, api, files } = &mut self.legacy;
+        let legacy = [(ServiceName::App, app), (ServiceName::Api, api), (ServiceName::Files, files)];
+        let legacy = legacy
+            .into_iter()
+            .flat_map(|(service, bound)| bound.iter_mut().map(move |bound| (ListenerKind::Legacy(service), bound)));
+        https
+            .chain(http)
+            .chain(legacy)
+            .filter_map(|(kind, bound)| bound.sockets.pop().map(|socket| (kind, socket)))
+            .collect()
     }
 }
 

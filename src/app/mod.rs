@@ -10,6 +10,6 @@ mod lifecycle;
 mod worker;
 
 pub use build::{App, BuildError};
-pub use certificates::{CertificateError, Certificates, Finding, inspect};
+pub use certificates::{CertificateError, Certificates, Finding, authority_file, inspect};
 pub use demo::Demo;
 pub use lifecycle::{Ended, RunError};

@@ -1,6 +1,6 @@
-//! The lines a client needs to reach the three services through the proxy.
+//! What a client needs to reach the three services through the proxy.
 //!
-//! Owns: their text. Leaves: printing them, and finding the CA file, to `cli`.
+//! Owns: the text, in three forms. Leaves: printing them, and finding the CA file, to `cli`.
 
 use crate::domain::names::{PerService, ServiceName};
 
@@ -17,7 +17,7 @@ pub fn client_conf(urls: &PerService<String>, ca_file: Option<&str>) -> String {
     {
         text.push_str(&format!("    {key}: \"{}\"\n", urls.get(service)));
     }
-    let verify = ca_file.map_or_else(|| String::from("true"), hocon_string);
+    let verify = ca_file.map_or_else(|| String::from("true"), quoted);
     text.push_str(&format!("    verify_certificate: {verify}\n}}\n"));
     if let Some(file) = ca_file {
         text.push_str(&format!("sdk.api.verify_certificate: {verify}  # for uploads and downloads\n"));
@@ -26,15 +26,65 @@ pub fn client_conf(urls: &PerService<String>, ca_file: Option<&str>) -> String {
     text
 }
 
+/// The same for the shell that starts an SDK, an agent, or any other program.
+///
+/// Source: clearml `backend_api/session/defs.py`; clearml-agent `backend_api/session/defs.py`; `requests` and curl for
+/// the last two, which win over `verify_certificate`.
+#[must_use]
+pub fn client_env(urls: &PerService<String>, ca_file: Option<&str>) -> String {
+    let PerService { app, api, files } = urls;
+    let mut pairs = vec![("CLEARML_WEB_HOST", app), ("CLEARML_API_HOST", api), ("CLEARML_FILES_HOST", files)];
+    let ca_file = ca_file.map(str::to_owned);
+    for name in ["CLEARML_API_HOST_VERIFY_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"] {
+        pairs.extend(ca_file.as_ref().map(|file| (name, file)));
+    }
+    pairs.into_iter().map(|(name, value)| format!("export {name}={}\n", shell_string(value))).collect()
+}
+
+/// What a ClearML Server's own compose file has to be told, as an override that stands beside it: the public URLs for
+/// what writes them into tasks and deletes stored files by them, and the CA for what calls them.
+///
+/// Source: clearml-server `docker/docker-compose.yml`.
+#[must_use]
+pub fn client_compose(urls: &PerService<String>, ca_file: Option<&str>) -> String {
+    let PerService { app, api, files } = urls;
+    let prefixes = format!(
+        "    environment:\n      CLEARML_FILES_HOST: {}\n      \
+         CLEARML__services__async_urls_delete__fileserver__url_prefixes: {}\n",
+        quoted(files),
+        quoted(&format!("[{files}]"))
+    );
+    let mut text = format!("services:\n  apiserver:\n{prefixes}  async_delete:\n{prefixes}  agent-services:\n");
+    text.push_str(&format!(
+        "    environment:\n      CLEARML_WEB_HOST: {}\n      CLEARML_API_HOST: {}\n      CLEARML_FILES_HOST: {}\n",
+        quoted(app),
+        quoted(api),
+        quoted(files)
+    ));
+    if let Some(file) = ca_file {
+        text.push_str(&format!("      REQUESTS_CA_BUNDLE: \"{CA_IN_CONTAINER}\"\n    volumes:\n"));
+        text.push_str(&format!("      - {}\n", quoted(&format!("{file}:{CA_IN_CONTAINER}:ro").replace('$', "$$"))));
+    }
+    text
+}
+
+/// Where a container finds the CA.
+const CA_IN_CONTAINER: &str = "/etc/clearway/ca.pem";
+
 fn shell_lines(ca_file: &str) -> String {
-    let quoted = format!("'{}'", ca_file.replace('\'', r"'\''"));
+    let file = shell_string(ca_file);
     format!(
         "# For curl and other Python programs, in the shell that starts them:\n\
-         #   export CURL_CA_BUNDLE={quoted} REQUESTS_CA_BUNDLE={quoted}\n"
+         #   export CURL_CA_BUNDLE={file} REQUESTS_CA_BUNDLE={file}\n"
     )
 }
 
-fn hocon_string(text: &str) -> String {
+fn shell_string(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+/// A text in double quotes, as HOCON and YAML read it.
+fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', r"\\").replace('"', "\\\""))
 }
 
@@ -54,6 +104,13 @@ mod tests {
              \"https://api.clearml.example.com\"\n    files_server: \"https://files.clearml.example.com\"\n    \
              verify_certificate: true\n}\n"
         );
+        assert_eq!(
+            client_env(&urls(), None),
+            "export CLEARML_WEB_HOST='https://app.clearml.example.com'\nexport \
+             CLEARML_API_HOST='https://api.clearml.example.com'\nexport \
+             CLEARML_FILES_HOST='https://files.clearml.example.com'\n"
+        );
+        assert!(!client_compose(&urls(), None).contains("volumes"));
     }
 
     #[test]
@@ -63,5 +120,23 @@ mod tests {
         assert!(text.contains("\nsdk.api.verify_certificate: \"/o'k \\\"ca\\\".pem\"  #"), "{text}");
         assert!(text.contains(" REQUESTS_CA_BUNDLE='/o'\\''k \"ca\".pem'\n"), "{text}");
         assert!(text.lines().all(|line| line.starts_with([' ', '#', 'a', 's', '}'])), "{text}");
+        let text = client_env(&urls(), Some("/o'k.pem"));
+        for name in ["CLEARML_API_HOST_VERIFY_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"] {
+            assert!(text.contains(&format!("export {name}='/o'\\''k.pem'\n")), "{text}");
+        }
+    }
+
+    #[test]
+    fn compose_gets_the_public_urls_and_the_ca() {
+        let text = client_compose(&urls(), Some("/a$b/ca.pem"));
+        for line in [
+            "      CLEARML_FILES_HOST: \"https://files.clearml.example.com\"",
+            "      CLEARML__services__async_urls_delete__fileserver__url_prefixes: \"[https://files.clearml.example.com]\"",
+            "      CLEARML_API_HOST: \"https://api.clearml.example.com\"",
+            "      REQUESTS_CA_BUNDLE: \"/etc/clearway/ca.pem\"",
+            "      - \"/a$$b/ca.pem:/etc/clearway/ca.pem:ro\"",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
+        }
     }
 }

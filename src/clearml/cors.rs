@@ -35,6 +35,16 @@ pub fn cors_origin(layout: &Layout, origin: &str, request_host: &str) -> bool {
     }
 }
 
+/// Whether `origin` is a page of the requested host on another port: on the legacy ports that is the web UI.
+#[must_use]
+pub fn same_host(origin: &str, request_host: &str) -> bool {
+    let authority = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+    let (Some(Ok(page)), Ok(request)) = (authority.map(Authority::parse), Authority::parse(request_host)) else {
+        return false;
+    };
+    page.host.eq_ignore_ascii_case(request.host)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,6 +103,19 @@ mod tests {
             ("https://app.ml.corp", "one.corp"),
         ] {
             assert!(!cors_origin(&layout(), origin, host), "{origin} on {host}");
+        }
+    }
+
+    #[test]
+    fn the_same_host_on_another_port_is_known() {
+        for (origin, host, same) in [
+            ("http://10.0.0.5:8080", "10.0.0.5:8008", true),
+            ("https://ML.corp:8080", "ml.corp:8008", true),
+            ("http://10.0.0.6:8080", "10.0.0.5:8008", false),
+            ("null", "10.0.0.5:8008", false),
+            ("http://10.0.0.5@evil.example", "10.0.0.5", false),
+        ] {
+            assert_eq!(same_host(origin, host), same, "{origin} on {host}");
         }
     }
 }

@@ -27,7 +27,13 @@ pub struct FaultBody {
 pub fn fault_answer(service: Option<ServiceName>, fault: &Fault, request_id: &str, hint: Option<&str>) -> FaultBody {
     let advice = hint.map_or_else(|| remedy(fault.kind, service), Cow::Borrowed);
     let said = Said { what: what_happened(fault), whose: whose_fault(fault.kind.side()), advice: &advice, request_id };
-    match service {
+    let reader = match fault.kind {
+        // Whoever calls the API prints an envelope, wherever the call went; an upload prints text.
+        FaultKind::CallMisplaced => Some(ServiceName::Api),
+        FaultKind::UploadMisplaced => Some(ServiceName::Files),
+        _ => service,
+    };
+    match reader {
         Some(ServiceName::Api) => FaultBody { content_type: "application/json", body: envelope(fault.kind, &said) },
         Some(ServiceName::App) => FaultBody { content_type: "text/html; charset=utf-8", body: page(fault.kind, &said) },
         Some(ServiceName::Files) | None => {
@@ -75,6 +81,10 @@ fn remedy(kind: FaultKind, service: Option<ServiceName>) -> Cow<'static, str> {
         }
         FaultKind::BadHost | FaultKind::UnknownHost | FaultKind::Misdirected => {
             "Use a host name of this ClearML Server, and look at `domain`, `hosts` and `single_domain` in proxy.conf."
+        }
+        FaultKind::CallMisplaced | FaultKind::UploadMisplaced => {
+            "Correct the client's clearml.conf or its variables; the settings for all three are printed by `clearway \
+             client-config`."
         }
         FaultKind::PlainOnTls | FaultKind::HttpsRequired => "Write https:// instead of http:// in the URL.",
         FaultKind::MethodRefused => "Use another method; CONNECT and TRACE are never served.",

@@ -6,6 +6,7 @@
 mod action;
 mod caller;
 mod client_conf;
+mod cookie;
 mod cors;
 mod cross_site;
 mod detour;
@@ -13,16 +14,21 @@ mod envelope;
 mod fixed_users;
 mod health_check;
 mod login;
+mod misplaced;
 mod published;
 mod redirect;
 mod removal;
 mod stored_page;
 mod token;
+mod web_urls;
 
 pub use action::Action;
 pub use caller::{Caller, Program, client_version};
-pub use client_conf::client_conf;
-pub use cors::cors_origin;
+pub use client_conf::{client_compose, client_conf, client_env};
+pub use cookie::{
+    Repaired, cookie_domain, doubled as doubled_cookie, expired as expired_cookie, repair as repair_cookie,
+};
+pub use cors::{cors_origin, same_host};
 pub use cross_site::foreign_page;
 pub use detour::detour;
 pub use envelope::{FaultBody, fault_answer};
@@ -32,6 +38,7 @@ pub use fixed_users::{
 };
 pub use health_check::is_health_check;
 pub use login::{LoginEnd, LoginTry};
+pub use misplaced::{Misplaced, correction, misplaced};
 pub use published::{
     PUBLISHED_KEYS, PUBLISHED_SECRETS, PublishedKey, PublishedSecret, SECRET_REMEDY, lets_in, published_secret_of,
     refused_for_age, token_set_by,
@@ -40,3 +47,4 @@ pub use redirect::{Lead, lead};
 pub use removal::removes_files;
 pub use stored_page::{SANDBOX, needs_sandbox};
 pub use token::{TOKEN_QUESTION, TokenVerdict, bearer, needs_no_token, token_verdict, tokens_of};
+pub use web_urls::{NotAnObject, WebUrls, is_web_configuration, web_urls};

@@ -34,6 +34,8 @@ pub(super) enum Command {
     /// Look at the fixed users of ClearML's own configuration
     #[command(subcommand)]
     Users(UsersCommand),
+    /// Print what clients of this set-up need: URLs and certificate
+    ClientConfig(ClientConfigArgs),
     /// Print a generated reference page
     #[command(hide = true)]
     Reference {
@@ -103,6 +105,32 @@ pub(super) struct CheckArgs {
     /// Do not open the certificate files: for a check on another machine than the proxy's
     #[arg(long)]
     pub(super) skip_certificates: bool,
+}
+
+/// `clearway client-config`.
+#[derive(Debug, clap::Args)]
+pub(super) struct ClientConfigArgs {
+    #[command(flatten)]
+    pub(super) source: SourceArgs,
+    /// For clearml.conf, for a shell, or for a ClearML Server's compose file
+    #[arg(long, value_enum, default_value_t = ClientFormat::Conf)]
+    pub(super) format: ClientFormat,
+    /// Which of several: a domain, or the host of a web UI [default: the first]
+    #[arg(long, value_name = "NAME")]
+    pub(super) name: Option<String>,
+    /// The certificate authority that clients trust [default: the local CA, where it is used]
+    #[arg(long, value_name = "FILE")]
+    pub(super) ca: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum ClientFormat {
+    /// Lines for clearml.conf
+    Conf,
+    /// Lines for a shell
+    Env,
+    /// An override for ClearML's docker-compose.yml
+    Compose,
 }
 
 /// Where the configuration comes from.
@@ -178,6 +206,7 @@ mod tests {
         match Args::try_parse_from(line.split_whitespace()).map_err(|error| error.kind())?.command {
             Command::Run(args) => Ok(args.source),
             Command::Check(args) => Ok(args.source),
+            Command::ClientConfig(args) => Ok(args.source),
             _ => panic!("no source"),
         }
     }

@@ -82,8 +82,7 @@ fn join(paths: &[PathBuf]) -> String {
 
 /// The URLs of each entrance.
 fn serves(loaded: &Loaded) -> Vec<String> {
-    let Settings { layout, https, .. } = &loaded.settings;
-    let port = https.public_port.or_else(|| https.bind.first().map(|bind| bind.socket_addr().port())).unwrap_or(443);
+    let (layout, port) = (&loaded.settings.layout, loaded.settings.https_port());
     let why = if loaded.local { " (local: nothing names a host or certificate)" } else { "" };
     let mut lines = Vec::new();
     if layout.domains == Domains::Any {
@@ -97,10 +96,15 @@ fn serves(loaded: &Loaded) -> Vec<String> {
 }
 
 fn listens(settings: &Settings) -> String {
-    let pairs = [("https", &settings.https), ("http", &settings.http)];
-    let enabled = pairs.into_iter().filter(|(_, listener)| listener.enabled);
-    let texts = enabled.flat_map(|(scheme, listener)| listener.bind.iter().map(move |bind| format!("{scheme} {bind}")));
-    format!("listens:     {}", texts.collect::<Vec<_>>().join(", "))
+    let Settings { https, http, legacy, .. } = settings;
+    let mut texts = Vec::new();
+    for (scheme, listener) in [("https", https), ("http", http)] {
+        texts.extend(listener.bind.iter().filter(|_| listener.enabled).map(|bind| format!("{scheme} {bind}")));
+    }
+    for (service, binds) in legacy.iter() {
+        texts.extend(binds.iter().map(|bind| format!("legacy {service} {bind}")));
+    }
+    format!("listens:     {}", texts.join(", "))
 }
 
 fn as_json(outcome: &Result<Loaded, Problems>) -> serde_json::Value {

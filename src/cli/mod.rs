@@ -4,6 +4,7 @@
 
 mod args;
 mod check;
+mod client_config;
 mod output;
 mod password;
 mod run;
@@ -37,6 +38,7 @@ fn dispatch(command: Command) -> ExitCode {
     match command {
         Command::Run(args) => run::run(args),
         Command::Check(args) => check::check(&args),
+        Command::ClientConfig(args) => client_config::client_config(&args),
         Command::HashPassword(args) => password::hash_password(&args),
         Command::Users(UsersCommand::Check(args)) => users::check(&args),
         Command::Reference { page } => {

@@ -3,12 +3,11 @@
 use super::args::RunArgs;
 use super::check::refusal;
 use super::output;
-use crate::app::{App, Demo};
+use crate::app::{App, Demo, authority_file};
 use crate::config::{Environment, Loaded, load};
 use crate::domain::entrance::Entrance;
 use crate::domain::names::ServiceName;
 use crate::telemetry::{log_panics, start_log};
-use crate::tls::LocalAuthority;
 use std::error::Error;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::process::ExitCode;
@@ -74,6 +73,9 @@ fn announce(app: &App, local: bool, demo: Option<&Demo>) {
     for addr in app.http_addresses() {
         tracing::info!(listener = "http", address = %addr, "listening");
     }
+    for (kind, addr) in app.legacy_addresses() {
+        tracing::info!(listener = kind.as_str(), address = %addr, "listening");
+    }
     if local || demo.is_some() {
         let mut entrances = Entrance::all(&app.settings().layout);
         if let Some(first) = entrances.next() {
@@ -90,7 +92,8 @@ fn introduction<'a>(
     demo: Option<&Demo>,
 ) -> String {
     let urls = entrance.urls(app.https_port());
-    let ca = authority_file(app, entrance);
+    let ca = authority_file(app.settings(), &entrance.host(ServiceName::App));
+    let ca = ca.map(|file| std::path::absolute(&file).unwrap_or(file).display().to_string());
     let mut lines = vec![String::new(), format!("Clearway serves ClearML for {}:", entrance.name()), String::new()];
     for (service, what) in [(ServiceName::App, "web UI"), (ServiceName::Api, "API"), (ServiceName::Files, "files")] {
         let targets =
@@ -113,14 +116,6 @@ fn introduction<'a>(
     lines.extend(unresolved(entrance));
     lines.push(String::new());
     lines.join("\n")
-}
-
-/// The local authority's file for these names, where there is one.
-fn authority_file(app: &App, entrance: Entrance<'_>) -> Option<String> {
-    let host = entrance.host(ServiceName::App);
-    let is_its = |authority: &&LocalAuthority| authority.hosts.iter().any(|name| name.as_str() == host);
-    let file = &app.certificates().authorities.iter().find(is_its)?.file;
-    Some(std::path::absolute(file).unwrap_or_else(|_| file.clone()).display().to_string())
 }
 
 /// What to add where the three names lead nowhere: browsers know `.localhost` themselves, other programs ask the system.

@@ -6,7 +6,7 @@ use super::problem::{Origin, Problem};
 use super::slot::duration_text;
 use super::tree::{Map, find};
 use crate::domain::addr::ListenAddr;
-use crate::domain::settings::Settings;
+use crate::domain::settings::{ListenerSettings, Settings};
 use std::time::Duration;
 
 /// ClearML's SDK waits this long for the answer to its first call (`clearml/backend_api/session/session.py`).
@@ -154,10 +154,17 @@ impl Checker<'_> {
     /// Sockets here share ports between workers, so the kernel would not refuse an address that is bound twice: it
     /// would hand each listener some of the other's connections.
     fn binds(&self) -> Vec<Problem> {
-        let pairs = [("listeners.https.bind", &self.settings.https), ("listeners.http.bind", &self.settings.http)];
-        let all = pairs.iter().filter(|(_, listener)| listener.enabled);
+        let Settings { https, http, legacy, .. } = self.settings;
+        let open = |listener: &'_ ListenerSettings| if listener.enabled { listener.bind.clone() } else { Vec::new() };
+        let pairs = [
+            ("listeners.https.bind", open(https)),
+            ("listeners.http.bind", open(http)),
+            ("listeners.legacy.app", legacy.app.clone()),
+            ("listeners.legacy.api", legacy.api.clone()),
+            ("listeners.legacy.files", legacy.files.clone()),
+        ];
         let all =
-            all.flat_map(|(path, listener)| listener.bind.iter().map(move |bind| (*path, *bind))).collect::<Vec<_>>();
+            pairs.iter().flat_map(|(path, binds)| binds.iter().map(move |bind| (*path, *bind))).collect::<Vec<_>>();
         let mut problems = Vec::new();
         for (index, (path, bind)) in all.iter().enumerate() {
             let earlier = all.iter().take(index).find(|(_, other)| overlap(*bind, *other));

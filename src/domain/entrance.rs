@@ -84,6 +84,19 @@ impl<'a> Entrance<'a> {
         PerService::<()>::default().map(|service, ()| self.url(service, port))
     }
 
+    /// What stands behind the first labels of its three hosts; `None` where there is nothing in common.
+    #[must_use]
+    pub fn parent(&self) -> Option<String> {
+        match self {
+            Self::Domain(domain) => Some((*domain).to_owned()),
+            Self::Single(_) => None,
+            Self::Hosts(..) => {
+                let [app, api, files] = ServiceName::ALL.map(|service| self.host(service));
+                common_parent(&common_parent(&app, &api)?, &files)
+            }
+        }
+    }
+
     /// What people call it: the domain, or the name of its web UI.
     #[must_use]
     pub fn name(&self) -> String {
@@ -92,6 +105,14 @@ impl<'a> Entrance<'a> {
             Self::Hosts(..) | Self::Single(_) => self.host(ServiceName::App),
         }
     }
+}
+
+/// The labels at the end that both names have.
+fn common_parent(one: &str, other: &str) -> Option<String> {
+    let pairs = one.rsplit('.').zip(other.rsplit('.'));
+    let mut labels = pairs.take_while(|(one, other)| one == other).map(|(label, _)| label).collect::<Vec<_>>();
+    labels.reverse();
+    (!labels.is_empty()).then(|| labels.join("."))
 }
 
 /// `https://host` in lower case, with the port where it is not 443.
@@ -135,6 +156,18 @@ mod tests {
         assert_eq!(urls("ml-api.corp"), three("ml.corp", "ml-api.corp", "ml-files.corp"));
         assert_eq!(urls("ml.example.org"), three("ml.example.org", "ml-api.example.org", "ml-files.corp"));
         assert_eq!(urls("One.corp"), three("one.corp", "one.corp/api", "one.corp/files"));
+    }
+
+    #[test]
+    fn hosts_have_the_labels_in_common_at_their_end() {
+        for (one, other, common) in [
+            ("ml.x.org", "api.x.org", Some("x.org")),
+            ("ml.x.org", "api.ml.x.org", Some("ml.x.org")),
+            ("x.org", "notx.org", Some("org")),
+            ("a.corp", "b.local", None),
+        ] {
+            assert_eq!(common_parent(one, other).as_deref(), common, "{one} {other}");
+        }
     }
 
     #[test]

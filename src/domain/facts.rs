@@ -2,6 +2,7 @@
 
 use super::addr::PeerAddr;
 use super::fault::Fault;
+use super::names::ServiceName;
 use std::net::SocketAddr;
 
 /// The listener a connection came in through.
@@ -11,16 +12,27 @@ pub enum ListenerKind {
     Https,
     /// Plain: requests are led to https.
     Http,
+    /// A port of a server without a proxy, TLS or plain: requests go to this service, whatever their host.
+    Legacy(ServiceName),
 }
 
 impl ListenerKind {
-    /// `https` or `http`: the listener's name and the scheme spoken on it.
+    /// The listener's name in logs.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Https => "https",
             Self::Http => "http",
+            Self::Legacy(ServiceName::App) => "legacy_app",
+            Self::Legacy(ServiceName::Api) => "legacy_api",
+            Self::Legacy(ServiceName::Files) => "legacy_files",
         }
+    }
+
+    /// Whether it is a port of a server without a proxy.
+    #[must_use]
+    pub const fn is_legacy(self) -> bool {
+        matches!(self, Self::Legacy(_))
     }
 }
 
@@ -35,8 +47,16 @@ pub struct ConnectionFacts {
     pub local: SocketAddr,
     /// Where it came in.
     pub listener: ListenerKind,
-    /// The negotiated TLS, on the https listener.
+    /// The negotiated TLS, where it is spoken.
     pub tls: Option<TlsFacts>,
+}
+
+impl ConnectionFacts {
+    /// The scheme that its requests came by.
+    #[must_use]
+    pub const fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
 }
 
 /// What the TLS handshake settled.

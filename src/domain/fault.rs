@@ -82,6 +82,10 @@ fault_kinds! {
     UnknownHost => Client, 404, "unknown_host", "No ClearML service is served under this host name.";
     /// A host that is neither configured nor covered by our certificate.
     Misdirected => Client, 421, "misdirected_request", "This server does not answer for this host name.";
+    /// An API call that the client's settings send to another service.
+    CallMisplaced => Client, 400, "call_to_wrong_service", "This is not ClearML's API.";
+    /// An upload that the client's settings send to another service.
+    UploadMisplaced => Client, 400, "upload_to_wrong_service", "This service stores no files.";
     /// `CONNECT` or `TRACE`.
     MethodRefused => Client, 405, "method_refused", "This method is not served.";
     /// The head did not arrive in time.

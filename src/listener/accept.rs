@@ -91,7 +91,7 @@ impl Acceptor {
             let _held = (place, acceptor.connections.metrics.gauge(Gauge::Connections));
             let facts = ConnectionFacts { id, peer: PeerAddr::new(peer), local, listener: kind, tls: None };
             match kind {
-                ListenerKind::Https => handshake::serve(&acceptor, stream, facts).await,
+                ListenerKind::Https | ListenerKind::Legacy(_) => handshake::serve(&acceptor, stream, facts).await,
                 ListenerKind::Http => {
                     let scope = acceptor.scope(facts);
                     let link = scope.link().clone();

@@ -1,4 +1,4 @@
-//! The TLS handshake, under a deadline; and the commonest typo, plain HTTP on the TLS port.
+//! The TLS handshake, under a deadline; and plain HTTP on the same port: the commonest typo, or a legacy port.
 
 use super::acceptor::Acceptor;
 use super::read_ahead::ReadAhead;
@@ -23,12 +23,13 @@ const WRITE_BUFFER: usize = 256 * 1024;
 /// Clients that do not trust a certificate come back ten times a second, each: one line a second is enough.
 static PACE: Pace = Pace::every_second();
 
-/// Serves one connection of the https listener to its end.
+/// Serves one connection of the https listener or of a legacy port to its end.
 ///
 /// Each phase has a box of its own, and so has the transport: a connection keeps no room for a phase that is over, and
 /// what it keeps is moved as a pointer.
 pub(super) async fn serve(acceptor: &Acceptor, stream: TcpStream, mut facts: ConnectionFacts) {
     let Some(opened) = Box::pin(open(acceptor, stream, &mut facts)).await else { return };
+    let legacy = facts.listener.is_legacy();
     let scope = acceptor.scope(facts);
     let link = scope.link().clone();
     let connections = &acceptor.connections;
@@ -37,6 +38,10 @@ pub(super) async fn serve(acceptor: &Acceptor, stream: TcpStream, mut facts: Con
             // In a box: the library moves a request's future several times, and this one is large.
             let service = service_fn(move |request| Box::pin(handle(Arc::clone(&scope), request)));
             Box::pin(connections.serve(stream, http2, service, link)).await;
+        }
+        Opened::Plain(stream) if legacy => {
+            let service = service_fn(move |request| handle(Arc::clone(&scope), request));
+            Box::pin(connections.serve(stream, false, service, link)).await;
         }
         Opened::Plain(stream) => {
             let service = service_fn(move |request| plain_on_tls(Arc::clone(&scope), request));
@@ -51,7 +56,7 @@ enum Opened {
         stream: Box<TlsStream<ReadAhead>>,
         http2: bool,
     },
-    /// Plain HTTP on the wrong port.
+    /// Plain HTTP, on a legacy port or on the wrong one.
     Plain(Box<ReadAhead>),
 }
 
@@ -62,7 +67,9 @@ async fn open(acceptor: &Acceptor, stream: TcpStream, facts: &mut ConnectionFact
     match deadline.bound(stream.first_byte()).await {
         Some(Ok(Some(HANDSHAKE_RECORD))) => {}
         Some(Ok(Some(byte))) if byte.is_ascii_alphabetic() => {
-            acceptor.connections.metrics.tls_failed(TlsFailure::PlainHttp);
+            if !facts.listener.is_legacy() {
+                acceptor.connections.metrics.tls_failed(TlsFailure::PlainHttp);
+            }
             return Some(Opened::Plain(Box::new(stream)));
         }
         Some(Ok(None)) => {

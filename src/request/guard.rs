@@ -62,6 +62,23 @@ impl Checked {
         self.request.method() == Method::OPTIONS && (self.path() == "*" || last_hop())
     }
 
+    /// Makes it ask for the whole file, uncompressed, whatever the client has of it.
+    pub(super) fn ask_for_all(&mut self) {
+        *self.request.method_mut() = Method::GET;
+        let headers = self.request.headers_mut();
+        for name in [
+            header::IF_NONE_MATCH,
+            header::IF_MODIFIED_SINCE,
+            header::IF_MATCH,
+            header::IF_UNMODIFIED_SINCE,
+            header::IF_RANGE,
+            header::RANGE,
+            header::ACCEPT_ENCODING,
+        ] {
+            headers.remove(name);
+        }
+    }
+
     pub(super) fn into_parts(self) -> (Request<ClientBody>, HeaderValue) {
         (self.request, self.authority)
     }

@@ -23,6 +23,7 @@ mod shield;
 mod site;
 mod upgrade;
 mod upload;
+mod web_configuration;
 
 pub use answer_body::{AnswerBody, AnswerError};
 pub use lead::{lead_to_https, plain_on_tls};
@@ -31,9 +32,12 @@ pub use shield::Shield;
 pub use site::Site;
 pub use upload::{OutgoingBody, UploadError};
 
-use crate::domain::fault::Fault;
+use crate::clearml::{Misplaced, correction, misplaced};
+use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::route::Route;
 use crate::telemetry::AccessRecord;
 use client_body::ClientBody;
+use guard::Checked;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use std::convert::Infallible;
@@ -63,16 +67,22 @@ async fn answer(
     request: Request<ClientBody>,
     record: &mut AccessRecord,
 ) -> Result<respond::Answer, Fault> {
-    let checked = guard::check(request, &site.settings.limits)?;
+    let mut checked = guard::check(request, &site.settings.limits)?;
     record.client = scope.client(site, checked.headers());
-    let route = site.route(checked.host(), checked.path())?;
+    let route = site.route(scope.facts.listener, &checked)?;
     scope::describe(record, route, checked.request());
     if checked.asks_about_us() {
         return Ok(respond::options());
     }
+    refuse_misplaced(scope, site, route, &checked)?;
     let asked = protect::Asked::of(route, &checked);
     let service = asked.service;
     let login = protect::check(scope, site, asked, &checked, record.client).await?;
+    let told = web_configuration::asked(scope, site, route, &checked);
+    if told.is_some() {
+        checked.ask_for_all();
+    }
+    let remembered = polish::remember(site, service, &checked);
     let admitted = admit::admit(scope, site, route, checked)?;
     let outgoing = outgoing::prepare(admitted, scope, site, record);
     let mut answer = if outgoing.websocket() {
@@ -83,6 +93,30 @@ async fn answer(
     if let Some(login) = login {
         protect::settle(scope, login, answer.0.status(), answer.0.headers());
     }
-    polish::polish(site, service, &mut answer);
+    if let Some(urls) = told {
+        answer = web_configuration::complete(answer, &urls, scope).await?;
+    }
+    polish::polish(&mut answer, &remembered, scope, site, record);
     Ok(answer)
+}
+
+/// Requests that a client's settings send to the wrong service are told the right one.
+///
+/// # Errors
+/// `CallMisplaced` or `UploadMisplaced` (400).
+fn refuse_misplaced(scope: &Scope, site: &Site, route: Route, checked: &Checked) -> Result<(), Fault> {
+    let request = checked.request();
+    let Some(what) = misplaced(route, request.method(), &route.target(checked.path()), request.headers()) else {
+        return Ok(());
+    };
+    let kind = match what {
+        Misplaced::Call => FaultKind::CallMisplaced,
+        Misplaced::Upload => FaultKind::UploadMisplaced,
+    };
+    // A legacy port is reached under any name, so the host says nothing.
+    let urls = match scope.facts.listener.is_legacy() {
+        true => site.recommended_urls(scope.https_port),
+        false => site.urls(checked),
+    };
+    Err(Fault::new(kind, correction(what, route.service, urls.as_ref())))
 }

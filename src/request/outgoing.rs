@@ -192,11 +192,11 @@ impl Head {
         let behind = (record.client != scope.facts.peer.ip()).then(|| ip_value(record.client));
         self.0.extend_from_slice(behind.as_ref().unwrap_or(&scope.peer).as_bytes());
         self.0.extend_from_slice(b"\r\n");
-        self.field("x-forwarded-proto", told(&X_FORWARDED_PROTO).unwrap_or(scope.facts.listener.as_str().as_bytes()));
+        self.field("x-forwarded-proto", told(&X_FORWARDED_PROTO).unwrap_or(scope.facts.scheme().as_bytes()));
         match told(&X_FORWARDED_PORT) {
             Some(port) => self.field("x-forwarded-port", port),
             // Writing into memory cannot fail.
-            None => drop(write!(self.0, "x-forwarded-port: {}\r\n", named_port.unwrap_or(scope.https_port))),
+            None => drop(write!(self.0, "x-forwarded-port: {}\r\n", named_port.unwrap_or(scope.port()))),
         }
         self.field("x-forwarded-host", told(&X_FORWARDED_HOST).unwrap_or(authority.as_bytes()));
         self.field("x-request-id", record.request_id.as_bytes());

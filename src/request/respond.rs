@@ -3,7 +3,7 @@
 use super::answer_body::{AnswerBody, Source};
 use super::scope::Scope;
 use super::site::Site;
-use crate::clearml::{cors_origin, fault_answer};
+use crate::clearml::{cors_origin, fault_answer, same_host};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::forwarded::X_REQUEST_ID;
 use crate::domain::names::ServiceName;
@@ -23,6 +23,7 @@ const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PAT
 #[derive(Debug)]
 pub(super) struct Asker<'a> {
     origin: Option<HeaderValue>,
+    legacy: bool,
     site: &'a Site,
     version: Version,
     link: &'a ClientLink,
@@ -32,6 +33,7 @@ impl<'a> Asker<'a> {
     pub(super) fn of<B>(request: &Request<B>, scope: &'a Scope, site: &'a Site) -> Self {
         Self {
             origin: request.headers().get(header::ORIGIN).cloned(),
+            legacy: scope.facts.listener.is_legacy(),
             site,
             version: request.version(),
             link: scope.link(),
@@ -121,17 +123,23 @@ pub(super) fn fault_with_hint(
     answer.with_record(record, asker.link)
 }
 
+/// The host that the request named, with its port.
+pub(super) fn host_of(record: &AccessRecord) -> Option<&str> {
+    let field = record.host.as_ref().and_then(|host| host.to_str().ok());
+    field.or_else(|| record.target.authority().map(|authority| authority.as_str()))
+}
+
 /// Lets the web UI read an error of ours on the API's and files' hosts: without this it sees status 0.
 fn allow_app(headers: &mut HeaderMap, asker: &Asker<'_>, record: &AccessRecord) {
     if !matches!(record.service, Some(ServiceName::Api | ServiceName::Files)) {
         return;
     }
     headers.insert(header::VARY, HeaderValue::from_static("Origin"));
-    let host = record.host.as_ref().and_then(|host| host.to_str().ok());
-    let host = host.or_else(|| record.target.authority().map(|authority| authority.as_str())).unwrap_or_default();
+    let host = host_of(record).unwrap_or_default();
     let layout = &asker.site.settings.layout;
-    let origin =
-        asker.origin.as_ref().filter(|origin| origin.to_str().is_ok_and(|origin| cors_origin(layout, origin, host)));
+    let origin = asker.origin.as_ref().filter(|origin| {
+        origin.to_str().is_ok_and(|origin| cors_origin(layout, origin, host) || asker.legacy && same_host(origin, host))
+    });
     if let Some(origin) = origin {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
         headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));

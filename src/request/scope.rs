@@ -119,6 +119,11 @@ impl Scope {
         &self.link
     }
 
+    /// The port that clients use who name none.
+    pub(super) fn port(&self) -> u16 {
+        if self.facts.listener.is_legacy() { self.facts.local.port() } else { self.https_port }
+    }
+
     /// One picture for the whole request.
     pub(super) fn site(&self) -> Arc<Site> {
         self.worker.site.load_full()

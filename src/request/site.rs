@@ -1,10 +1,14 @@
 //! Site: the immutable picture that requests see; replaced whole.
 
+use super::guard::Checked;
+use crate::domain::entrance::Entrance;
+use crate::domain::facts::ListenerKind;
 use crate::domain::fault::{Fault, FaultKind};
-use crate::domain::names::{NamePattern, PerService};
+use crate::domain::names::{NamePattern, PerService, ServiceName};
 use crate::domain::route::{Route, route};
 use crate::domain::settings::Settings;
 use crate::upstream::Group;
+use http::HeaderValue;
 use std::sync::Arc;
 
 /// What a request needs to know, from its first step to its last.
@@ -16,19 +20,58 @@ pub struct Site {
     pub groups: Arc<PerService<Group>>,
     /// The names that our certificates cover.
     pub covered: Arc<[NamePattern]>,
+    /// The value of `Strict-Transport-Security`, where it is sent.
+    pub(super) https_only: Option<HeaderValue>,
 }
 
 impl Site {
-    /// The way of a request for `path` on `host`.
+    /// The picture of `settings`.
+    #[must_use]
+    pub fn new(settings: Arc<Settings>, groups: Arc<PerService<Group>>, covered: Arc<[NamePattern]>) -> Self {
+        let https_only = https_only(&settings);
+        Self { settings, groups, covered, https_only }
+    }
+
+    /// Where whoever named this host and port reaches the three services.
+    pub(super) fn urls(&self, checked: &Checked) -> Option<PerService<String>> {
+        let (entrance, _) = Entrance::of(&self.settings.layout, checked.host())?;
+        Some(entrance.urls(checked.port().unwrap_or(HTTPS)))
+    }
+
+    /// Where the three services are best reached, on `port`.
+    pub(super) fn recommended_urls(&self, port: u16) -> Option<PerService<String>> {
+        Entrance::all(&self.settings.layout).next().map(|entrance| entrance.urls(port))
+    }
+
+    /// The way of a request that came in through `listener`.
     ///
     /// # Errors
     /// `Misdirected` (421) for an unknown host that our certificates do not cover: a browser that coalesced
     /// connections then opens one of its own; `UnknownHost` (404) otherwise. Never the first service.
-    pub(super) fn route(&self, host: &str, path: &str) -> Result<Route, Fault> {
+    pub(super) fn route(&self, listener: ListenerKind, checked: &Checked) -> Result<Route, Fault> {
+        let (host, path) = (checked.host(), checked.path());
+        match listener {
+            ListenerKind::Legacy(ServiceName::App) => return Ok(Route::by_path(path)),
+            ListenerKind::Legacy(service) => return Ok(Route::whole(service)),
+            ListenerKind::Https | ListenerKind::Http => {}
+        }
         route(&self.settings.layout, host, path).ok_or_else(|| {
             let covered = self.covered.iter().any(|pattern| pattern.covers(host));
             let kind = if covered { FaultKind::UnknownHost } else { FaultKind::Misdirected };
             Fault::new(kind, format!("the host is {}", host.escape_debug()))
         })
     }
+}
+
+/// What a client means that names no port.
+pub(super) const HTTPS: u16 = 443;
+
+/// For the host alone: a plain port of a name below it may be somebody else's. Not at all where a legacy port of this
+/// host takes plain HTTP, which browsers would then refuse to speak there.
+fn https_only(settings: &Settings) -> Option<HeaderValue> {
+    let age = settings.answers.hsts.as_secs();
+    if age == 0 || settings.legacy.iter().any(|(_, binds)| !binds.is_empty()) {
+        return None;
+    }
+    HeaderValue::from_str(&format!("max-age={age}")).ok()
 }

@@ -8,9 +8,8 @@ use super::answer::{Answer, coding_refused, double_date, flask_text, share, werk
 use super::call::{CallPath, data, version_value};
 use super::place::{COOKIE_NAME, Place, authorization, cookie_token};
 use super::token::{API_VERSION, COMPANY, SERVER_VERSION, USER, check_basic};
-use crate::domain::names::{Authority, HostName, ServiceName};
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, HOST, SET_COOKIE};
+use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, SET_COOKIE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use http_body::Body;
@@ -258,29 +257,22 @@ fn envelope(place: &Place, head: &Parts, asked: (&str, &str, Option<&str>), outc
     if compressed {
         double_date(&mut answer);
     }
-    if let Some(cookie) = outcome.cookie.and_then(|cookie| set_cookie(head, &cookie)) {
+    if let Some(cookie) = outcome.cookie.as_ref().and_then(set_cookie) {
         answer.headers_mut().insert(SET_COOKIE, cookie);
     }
     answer
 }
 
-/// As a server sends it whose `auth.cookies` are set up for sub-domains: for all of them, and over TLS only.
-fn set_cookie(head: &Parts, cookie: &Cookie) -> Option<HeaderValue> {
+/// As a server sends it with its defaults: for its own host alone, and not for TLS alone.
+///
+/// Source: clearml-server `apiserver/config/default/apiserver.conf`, `auth.cookies`.
+fn set_cookie(cookie: &Cookie) -> Option<HeaderValue> {
     let (value, expires, max_age) = match cookie {
         Cookie::Set(token) => (token.as_str(), "Mon, 09 Oct 5195 05:00:14 GMT", 99_999_999_999_u64),
         Cookie::Clear => ("", "Thu, 01 Jan 1970 00:00:00 GMT", 0),
     };
-    let host = head.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let domain = cookie_domain(host).map(|domain| format!("Domain={domain}; ")).unwrap_or_default();
     HeaderValue::from_str(&format!(
-        "{COOKIE_NAME}={value}; {domain}Expires={expires}; Max-Age={max_age}; Secure; HttpOnly; Path=/; SameSite=Lax"
+        "{COOKIE_NAME}={value}; Expires={expires}; Max-Age={max_age}; HttpOnly; Path=/; SameSite=Lax"
     ))
     .ok()
-}
-
-/// What is common to the three names, where `host` is one of them.
-fn cookie_domain(host: &str) -> Option<HostName> {
-    let (label, parent) = Authority::parse(host).ok()?.host.split_once('.')?;
-    ServiceName::from_label(label)?;
-    HostName::parse(parent).ok()
 }

@@ -190,7 +190,7 @@ impl Error for LocalCaError {
 pub fn ensure(folder: &Path, all: &[LocalNames], now: SystemTime) -> Result<LocalCertificates, LocalCaError> {
     let mut local = LocalCertificates::default();
     for names in all {
-        let place = Place { folder: folder.join("local").join(names.name.as_str()), names };
+        let place = Place { folder: names.folder(folder), names };
         let (certificate, state) = match place.existing(now) {
             Some(certificate) => (certificate, AuthorityState::Reused),
             None => place.make(now)?,

@@ -1,6 +1,7 @@
 //! The names of one local authority: what it may issue for, and what its leaf covers.
 
 use crate::domain::names::{HostName, ServiceName};
+use std::path::{Path, PathBuf};
 
 /// What one local authority is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +32,23 @@ impl LocalNames {
             }
         }
         Some(Self { name: leaf.first()?.clone(), permitted: leaf.clone(), leaf })
+    }
+
+    /// Whether the leaf covers `host` (lower case).
+    #[must_use]
+    pub fn covers(&self, host: &str) -> bool {
+        self.leaf.iter().any(|name| name.as_str() == host)
+    }
+
+    /// The authority's certificate below `folder`.
+    #[must_use]
+    pub fn certificate_file(&self, folder: &Path) -> PathBuf {
+        self.folder(folder).join("ca.pem")
+    }
+
+    /// The authority's own folder below `folder`.
+    pub(super) fn folder(&self, folder: &Path) -> PathBuf {
+        folder.join("local").join(self.name.as_str())
     }
 
     /// As few authorities as do for `all`: one that may issue for all names of another takes them over.

@@ -14,4 +14,4 @@ export CHROMIUM
 [ -x "$CLEARWAY_BIN" ] || cargo build --locked
 npm ci --prefix tests/browser --omit-lockfile-registry-resolved --no-audit --no-fund --loglevel=error
 mkdir -p "$(dirname "$SCREENSHOT")"
-exec node --test --test-reporter=spec tests/browser/demo.test.js
+exec node --test --test-reporter=spec tests/browser/*.test.js

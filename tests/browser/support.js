@@ -18,18 +18,19 @@ export function temporaryFolder() {
   return mkdtempSync(join(tmpdir(), 'clearway-browser-'));
 }
 
-/** Starts `clearway run --demo` on free ports and waits until it says that it is ready. */
-export async function startDemo(folder) {
+/** Starts `clearway run --demo` on free ports and waits until it says that it is ready; with `settings`, as variables. */
+export async function startDemo(folder, settings) {
   const authority = join(folder, 'ca');
   const configuration = join(folder, 'config');
   mkdirSync(configuration);
-  const child = spawn(process.env.CLEARWAY_BIN, ['run', '--demo', '--https-port', '0', '--http-port', '0'], {
+  const child = spawn(process.env.CLEARWAY_BIN, ['run', '--demo', ...(settings ? [] : ['--https-port', '0', '--http-port', '0'])], {
     cwd: folder,
     env: {
       PATH: process.env.PATH,
       CLEARML_CONFIG_DIR: configuration,
       CLEARML__PROXY__CERTIFICATE_FOLDER: JSON.stringify(authority),
       CLEARML__PROXY__LOG__FORMAT: 'json',
+      ...Object.fromEntries(Object.entries(settings ?? {}).map(([name, value]) => [`CLEARML__PROXY__${name}`, value])),
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

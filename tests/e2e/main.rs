@@ -10,10 +10,12 @@
 )]
 
 mod access_log;
+mod answer_headers;
 mod answers;
 mod bodies;
 mod broken_answers;
 mod chunks;
+mod cookies;
 mod cross_site;
 mod default_keys;
 mod drain;
@@ -29,6 +31,7 @@ mod http2;
 mod http_listener;
 mod informational;
 mod layouts;
+mod legacy_ports;
 mod limits;
 mod local;
 mod logins;
@@ -44,3 +47,5 @@ mod tls;
 mod token_gate;
 mod traffic;
 mod upgrade;
+mod web_configuration;
+mod wrong_service;

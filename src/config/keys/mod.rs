@@ -3,7 +3,9 @@
 //! To add a key: a field in `domain::settings`, a row here, `clearway reference`. Defaults are not written here, they
 //! are read from `Settings`.
 
+mod answers;
 mod layout;
+mod legacy;
 mod limits;
 mod logs;
 mod network;
@@ -58,11 +60,16 @@ pub(super) const SECTIONS: &[Section] = &[
     Section { path: "listeners", help: "Where clients connect." },
     Section { path: "listeners.https", help: "TLS, with HTTP/2 and HTTP/1.1: requests are forwarded." },
     Section { path: "listeners.http", help: "Plain HTTP: leads to https without losing a request body." },
+    Section {
+        path: "listeners.legacy",
+        help: "Ports of a server without a proxy, for old URLs: TLS and plain HTTP on one port, any host, no redirect.",
+    },
     Section { path: "services", help: "ClearML's three services." },
     Section { path: "services.app", help: "The web UI." },
     Section { path: "services.api", help: "The API server." },
     Section { path: "services.files", help: "The file server." },
     Section { path: "health", help: "How targets are watched." },
+    Section { path: "answers", help: "What is changed in the services' answers; everything else passes as it is." },
     Section { path: "limits", help: "Sizes and counts. Each is counted when it bites." },
     Section { path: "timeouts", help: "Waits. None of them limits the whole of an upload or download." },
     Section { path: "protection", help: "What is refused although it is well formed." },
@@ -91,6 +98,8 @@ pub(super) fn keys() -> impl Iterator<Item = &'static Key> {
     layout::KEYS
         .iter()
         .chain(network::KEYS)
+        .chain(legacy::KEYS)
+        .chain(answers::KEYS)
         .chain(limits::KEYS)
         .chain(protection::KEYS)
         .chain(logs::KEYS)
@@ -145,7 +154,7 @@ mod tests {
 
     #[test]
     fn names_of_a_section() {
-        assert_eq!(names_in("listeners"), ["https", "http"]);
+        assert_eq!(names_in("listeners"), ["https", "http", "legacy"]);
         assert_eq!(names_in("listeners.http"), ["enabled", "bind", "public_port"]);
         assert_eq!(names_in("hosts"), ["app", "api", "files"]);
         assert!(names_in("").contains(&"domain") && names_in("").contains(&"pool"));

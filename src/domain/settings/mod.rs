@@ -3,6 +3,7 @@
 //! Owns: what can be set, with its unit, and the defaults. Leaves: the file format and its messages to `config`.
 //! Never the file's form, never a running part.
 
+mod answers;
 mod layout;
 mod limits;
 mod logs;
@@ -11,6 +12,7 @@ mod protection;
 mod targets;
 mod timeouts;
 
+pub use answers::AnswerSettings;
 pub use layout::Layout;
 pub use limits::Limits;
 pub use logs::{AccessFormat, AccessLogSettings, LogFile, LogFormat, LogSettings, Rotation};
@@ -38,6 +40,8 @@ pub struct Settings {
     pub https: ListenerSettings,
     /// The plain listener that leads to the TLS one.
     pub http: ListenerSettings,
+    /// Ports of a server without a proxy: TLS or plain, each for one service, whatever the host. Empty: none.
+    pub legacy: PerService<Vec<ListenAddr>>,
     /// Certificates from files. Empty: leaves of the local CA are used.
     pub certificates: Vec<CertificateFiles>,
     /// The folder of the local CA and its leaves.
@@ -50,6 +54,8 @@ pub struct Settings {
     pub health: HealthSettings,
     /// Requests that wait for a target.
     pub hold: HoldLimits,
+    /// What is changed in the services' answers.
+    pub answers: AnswerSettings,
     /// Sizes and counts.
     pub limits: Limits,
     /// Waits.
@@ -126,10 +132,19 @@ impl Settings {
         let loopback = |port| vec![ListenAddr::new(SocketAddr::from(([127, 0, 0, 1], port)))];
         Self {
             layout: local_layout(),
+            // Other programs on this machine speak plain HTTP under these names.
+            answers: AnswerSettings { hsts: Duration::ZERO, ..AnswerSettings::default() },
             https: ListenerSettings { enabled: true, bind: loopback(8443), public_port: None },
             http: ListenerSettings { enabled: true, bind: loopback(8880), public_port: None },
             ..Self::public(Domains::Any, workers)
         }
+    }
+
+    /// The port that clients reach https on: the public one, else the first that is listened on.
+    #[must_use]
+    pub fn https_port(&self) -> u16 {
+        let bound = self.https.bind.first().map(|bind| bind.socket_addr().port());
+        self.https.public_port.or(bound).unwrap_or(443)
     }
 
     /// A public set-up for `domains`: every address, ports 443 and 80.
@@ -141,12 +156,14 @@ impl Settings {
             workers,
             https: ListenerSettings { enabled: true, bind: any(443), public_port: None },
             http: ListenerSettings { enabled: true, bind: any(80), public_port: None },
+            legacy: PerService::default(),
             certificates: Vec::new(),
             certificate_folder: PathBuf::from("certs"),
             services: default_services(),
             trusted_proxies: TrustedNetworks::default(),
             health: HealthSettings::default(),
             hold: HoldLimits::default(),
+            answers: AnswerSettings::default(),
             limits: Limits::default(),
             timeouts: Timeouts::default(),
             protection: Protection::default(),

@@ -8,7 +8,6 @@
 use super::AccessRecord;
 use super::escape::{self, FIELD_BYTES_MAX, clip};
 use super::stamp::Stamp;
-use crate::domain::facts::ListenerKind;
 use crate::domain::fault::FaultKind;
 use crate::domain::names::ServiceName;
 use http::{HeaderValue, StatusCode, Version};
@@ -57,11 +56,11 @@ pub(super) fn write(out: &mut Vec<u8>, stamp: &mut Stamp, record: &AccessRecord,
 }
 
 fn kind(record: &AccessRecord) -> &'static str {
-    match (record.facts.listener, record.version, record.upgraded) {
-        (ListenerKind::Https, _, true) => "wss",
+    match (record.facts.scheme(), record.version, record.upgraded) {
+        ("https", _, true) => "wss",
         (_, _, true) => "ws",
         (_, Version::HTTP_2, _) => "h2",
-        (ListenerKind::Https, ..) => "https",
+        ("https", ..) => "https",
         _ => "http",
     }
 }

@@ -121,6 +121,8 @@ pub(crate) struct Proxy {
     output: Lines,
     https: Option<SocketAddr>,
     http: Option<SocketAddr>,
+    /// The legacy ports by the names of their listeners.
+    legacy: Vec<(String, SocketAddr)>,
 }
 
 impl Proxy {
@@ -139,13 +141,14 @@ impl Proxy {
             .expect("the binary starts");
         let events = Lines::follow(child.stderr.take().unwrap());
         let output = Lines::follow(child.stdout.take().unwrap());
-        let mut proxy = Self { child, folder, events, output, https: None, http: None };
+        let mut proxy = Self { child, folder, events, output, https: None, http: None, legacy: Vec::new() };
         proxy.event("ready");
         for event in proxy.events.json().iter().filter(|event| event["message"] == "listening") {
             let addr = event["address"].as_str().unwrap().parse().unwrap();
             match event["listener"].as_str() {
                 Some("https") => proxy.https = Some(addr),
                 Some("http") => proxy.http = Some(addr),
+                Some(name) if name.starts_with("legacy_") => proxy.legacy.push((name.to_owned(), addr)),
                 other => panic!("a listener of kind {other:?}"),
             }
         }
@@ -160,6 +163,12 @@ impl Proxy {
     /// Where the http listener is.
     pub(crate) fn http(&self) -> SocketAddr {
         self.http.expect("the http listener is on")
+    }
+
+    /// Where the legacy port of a service is.
+    pub(crate) fn legacy(&self, service: &str) -> SocketAddr {
+        let name = format!("legacy_{service}");
+        self.legacy.iter().find(|(listener, _)| *listener == name).expect("the legacy port is open").1
     }
 
     /// Its working folder.
