@@ -10,6 +10,7 @@ mod cookie;
 mod cors;
 mod cross_site;
 mod detour;
+mod downloads;
 mod envelope;
 mod fixed_users;
 mod health_check;
@@ -31,6 +32,7 @@ pub use cookie::{
 pub use cors::{cors_origin, same_host};
 pub use cross_site::foreign_page;
 pub use detour::detour;
+pub use downloads::is_download;
 pub use envelope::{FaultBody, fault_answer};
 pub use fixed_users::{
     KNOWN_FIELDS, PASSWORD_BYTES_MAX, PasswordFinding, PasswordForm, REQUIRED_FIELDS, bcrypt_hash, password_field,

@@ -136,6 +136,15 @@ impl Checker<'_> {
                 problems.push(problem.hint(format!("name a port, or set {path}.enabled to false")));
             }
         }
+        for (path, listener) in pairs.into_iter().filter(|(_, listener)| listener.enabled && listener.proxy_protocol) {
+            if listener.proxy_networks.is_empty() {
+                let problem = self.error(
+                    &format!("{path}.proxy_protocol"),
+                    format!("nobody may connect: {path}.proxy_networks is empty"),
+                );
+                problems.push(problem.hint(format!("name the networks of your balancers in {path}.proxy_networks")));
+            }
+        }
         match (self.settings.https.enabled, self.settings.http.enabled) {
             (false, false) => {
                 let problem = self.error("listeners.https.enabled", "both listeners are disabled".into());

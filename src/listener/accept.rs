@@ -2,6 +2,8 @@
 
 use super::acceptor::Acceptor;
 use super::handshake;
+use super::introduce::introduce;
+use super::read_ahead::ReadAhead;
 use crate::domain::addr::PeerAddr;
 use crate::domain::facts::{ConnectionFacts, ListenerKind};
 use crate::request::lead_to_https;
@@ -89,7 +91,17 @@ impl Acceptor {
         self.connections.metrics.add(Counter::ConnectionsAccepted, 1);
         self.connections.tasks.spawn("connection", async move {
             let _held = (place, acceptor.connections.metrics.gauge(Gauge::Connections));
-            let facts = ConnectionFacts { id, peer: PeerAddr::new(peer), local, listener: kind, tls: None };
+            let settings = acceptor.worker.settings();
+            let listener = match kind {
+                // Whoever stands in front of one stands in front of the others.
+                ListenerKind::Https | ListenerKind::Legacy(_) => &settings.https,
+                ListenerKind::Http => &settings.http,
+            };
+            let mut stream = ReadAhead::new(stream);
+            let introduced = introduce(&acceptor, listener, &mut stream, PeerAddr::new(peer)).await;
+            let Some(peer) = introduced else { return };
+            drop(settings);
+            let facts = ConnectionFacts { id, peer, local, listener: kind, tls: None };
             match kind {
                 ListenerKind::Https | ListenerKind::Legacy(_) => handshake::serve(&acceptor, stream, facts).await,
                 ListenerKind::Http => {

@@ -10,7 +10,6 @@ use crate::tls::{describe_handshake_error, facts_of};
 use hyper::service::service_fn;
 use std::io;
 use std::sync::Arc;
-use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -27,7 +26,7 @@ static PACE: Pace = Pace::every_second();
 ///
 /// Each phase has a box of its own, and so has the transport: a connection keeps no room for a phase that is over, and
 /// what it keeps is moved as a pointer.
-pub(super) async fn serve(acceptor: &Acceptor, stream: TcpStream, mut facts: ConnectionFacts) {
+pub(super) async fn serve(acceptor: &Acceptor, stream: ReadAhead, mut facts: ConnectionFacts) {
     let Some(opened) = Box::pin(open(acceptor, stream, &mut facts)).await else { return };
     let legacy = facts.listener.is_legacy();
     let scope = acceptor.scope(facts);
@@ -61,9 +60,8 @@ enum Opened {
 }
 
 /// Looks at the first byte and shakes hands. `None` where that failed, which is said and counted.
-async fn open(acceptor: &Acceptor, stream: TcpStream, facts: &mut ConnectionFacts) -> Option<Opened> {
+async fn open(acceptor: &Acceptor, mut stream: ReadAhead, facts: &mut ConnectionFacts) -> Option<Opened> {
     let deadline = Deadline::after(acceptor.connections.timeouts.handshake);
-    let mut stream = ReadAhead::new(stream);
     match deadline.bound(stream.first_byte()).await {
         Some(Ok(Some(HANDSHAKE_RECORD))) => {}
         Some(Ok(Some(byte))) if byte.is_ascii_alphabetic() => {

@@ -8,6 +8,7 @@ mod accept;
 mod acceptor;
 mod bind;
 mod handshake;
+mod introduce;
 mod read_ahead;
 
 pub use acceptor::Acceptor;

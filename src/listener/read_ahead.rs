@@ -4,9 +4,11 @@
 //! read 64 KiB at a time instead; one that does not (small requests, idle) keeps no buffer.
 //! Limits: one buffer of 64 KiB, only while bytes keep coming.
 
+use crate::domain::proxy_header::{ProxyHeaderError, parse};
 use bytes::{Buf, BytesMut};
 use std::future::poll_fn;
-use std::io::{IoSlice, Result};
+use std::io::{ErrorKind, IoSlice, Result};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -44,9 +46,37 @@ impl ReadAhead {
     /// # Cancel safety
     /// Nothing is lost when dropped.
     pub(super) async fn first_byte(&mut self) -> Result<Option<u8>> {
-        self.buffer.reserve(FIRST);
-        poll_fn(|cx| poll_read_buf(Pin::new(&mut self.inner), cx, &mut self.buffer)).await?;
+        if self.buffer.is_empty() {
+            self.more().await?;
+        }
         Ok(self.buffer.first().copied())
+    }
+
+    /// Takes the PROXY header that the connection begins with: whom it names, or why it is none.
+    ///
+    /// # Errors
+    /// The operating system's, also for an end before the header's.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost when dropped.
+    pub(super) async fn proxy_header(&mut self) -> Result<std::result::Result<Option<SocketAddr>, ProxyHeaderError>> {
+        loop {
+            match parse(&self.buffer) {
+                Ok(Some(header)) => {
+                    self.buffer.advance(header.length);
+                    return Ok(Ok(header.source));
+                }
+                Ok(None) if self.more().await? == 0 => return Err(ErrorKind::UnexpectedEof.into()),
+                Ok(None) => {}
+                Err(error) => return Ok(Err(error)),
+            }
+        }
+    }
+
+    /// Reads behind what is there.
+    async fn more(&mut self) -> Result<usize> {
+        self.buffer.reserve(FIRST);
+        poll_fn(|cx| poll_read_buf(Pin::new(&mut self.inner), cx, &mut self.buffer)).await
     }
 
     fn fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {

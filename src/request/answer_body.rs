@@ -4,6 +4,7 @@
 //! Limits: `timeouts.target_idle`.
 
 use super::admit::Permit;
+use super::rescue::Rescue;
 use super::scope::Worker;
 use super::upload::{CheckedTrailers, Upload};
 use crate::domain::fault::{Fault, FaultKind};
@@ -15,7 +16,7 @@ use http_body::{Body, Frame, SizeHint};
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tokio::time::{Sleep, sleep};
@@ -50,8 +51,12 @@ pub(super) struct Relay {
     pub(super) upload: Option<Arc<Upload>>,
     pub(super) worker: Arc<Worker>,
     pub(super) silence: Silence,
-    /// The target's lease and the request's place, given back when the answer is over.
-    pub(super) _held: (Lease, Permit),
+    /// For an answer that can go on elsewhere.
+    pub(super) rescue: Option<Box<Rescue>>,
+    /// Given back when the answer is over.
+    pub(super) lease: Lease,
+    /// The request's place, given back when the answer is over.
+    pub(super) _permit: Permit,
 }
 
 /// How long a target has been silent.
@@ -173,7 +178,9 @@ impl Relay {
         if let Some(fault) = self.upload.as_ref().and_then(|upload| upload.fault()) {
             return (Poll::Ready(Some(Err((fault.kind, fault.detail.clone().into_owned())))), true);
         }
-        match self.answering.poll_frame(cx) {
+        match self.next(cx) {
+            // Whoever looks for the rest has a patience of its own.
+            Poll::Pending if self.is_searching() => (Poll::Pending, false),
             Poll::Pending => match self.silence.wait(cx) {
                 Poll::Pending => (Poll::Pending, false),
                 Poll::Ready(limit) => {
@@ -184,11 +191,42 @@ impl Relay {
             },
             Poll::Ready(Some(Ok(frame))) => {
                 self.silence.since = now();
+                if let (Some(rescue), Some(data)) = (&mut self.rescue, frame.data_ref()) {
+                    rescue.came(data.len());
+                }
                 (Poll::Ready(Some(Ok(frame.map_trailers_checked()))), self.ended())
             }
-            Poll::Ready(Some(Err(error))) => (Poll::Ready(Some(Err((FaultKind::Truncated, error.to_string())))), true),
+            Poll::Ready(Some(Err(detail))) => (Poll::Ready(Some(Err((FaultKind::Truncated, detail)))), true),
             Poll::Ready(None) => (Poll::Ready(None), self.ended()),
         }
+    }
+
+    /// What the target gives next. A download that it broke off goes on from wherever its rest is found.
+    fn next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, String>>> {
+        loop {
+            if !self.is_searching() {
+                let cut = match self.answering.poll_frame(cx) {
+                    Poll::Ready(Some(Err(cut))) => cut.to_string(),
+                    other => return other.map_err(|cut| cut.to_string()),
+                };
+                self.lease.target().broke(&cut);
+                if !self.rescue.as_mut().is_some_and(|rescue| rescue.begin(&self.worker, &cut)) {
+                    return Poll::Ready(Some(Err(cut)));
+                }
+            }
+            let Some(rescue) = &mut self.rescue else { return Poll::Ready(None) };
+            match ready!(rescue.poll(&self.worker, cx)) {
+                Ok((answering, lease)) => {
+                    (self.answering, self.lease) = (answering, lease);
+                    self.silence.since = now();
+                }
+                Err(cut) => return Poll::Ready(Some(Err(cut))),
+            }
+        }
+    }
+
+    fn is_searching(&self) -> bool {
+        self.rescue.as_ref().is_some_and(|rescue| rescue.is_under_way())
     }
 
     /// Whether the answer is complete; its connection may then carry another request.

@@ -8,6 +8,7 @@ use super::admit::Permit;
 use super::answer_body::{Relay, Silence, Source};
 use super::hold::Search;
 use super::outgoing::Outgoing;
+use super::rescue::Rescue;
 use super::respond::Answer;
 use super::scope::{Scope, Worker};
 use super::site::Site;
@@ -16,7 +17,7 @@ use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::names::ServiceName;
 use crate::runtime::{Deadline, now};
 use crate::telemetry::{AccessRecord, Counter};
-use crate::upstream::{Answering, ExchangeError, Lease, Outbound, Rest, Target};
+use crate::upstream::{Answering, ExchangeError, Exchanged, Lease, Outbound, Rest, Target};
 use http::{Response, StatusCode, response};
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +32,8 @@ pub(super) struct Reply {
     /// What is left of the request, whose answer came early.
     pub(super) rest: Option<Rest<OutgoingBody>>,
     pub(super) lease: Lease,
+    /// The head of the request, where it had no body.
+    pub(super) asked: Vec<u8>,
 }
 
 /// Sends one request and gives its answer back as it comes.
@@ -43,13 +46,15 @@ pub(super) struct Reply {
 /// Dropping the future closes the connection to the target.
 pub(super) async fn send(
     scope: &Scope,
-    site: &Site,
+    site: &Arc<Site>,
     outgoing: Outgoing,
     record: &mut AccessRecord,
 ) -> Result<Answer, Fault> {
     let Outgoing { outbound, service, permit, upload, to_head, .. } = outgoing;
-    let reply = exchange(scope, site, service, outbound, to_head, upload.as_deref(), record).await?;
-    pass_on(scope, site, reply, upload, permit)
+    let mut reply = exchange(scope, site, service, outbound, to_head, upload.as_deref(), record).await?;
+    let length = reply.answering.size_hint().exact();
+    let rescue = Rescue::of(&reply.head, length, &mut reply.asked, service, site, record);
+    pass_on(scope, site, reply, upload, permit, rescue)
 }
 
 /// The target's answer as ours; lease and place are given back with its last byte.
@@ -62,8 +67,9 @@ pub(super) fn pass_on(
     reply: Reply,
     upload: Option<Arc<Upload>>,
     permit: Permit,
+    rescue: Option<Box<Rescue>>,
 ) -> Result<Answer, Fault> {
-    let Reply { head, answering, rest, lease } = reply;
+    let Reply { head, answering, rest, lease, .. } = reply;
     if let Some(rest) = rest {
         send_on(scope, rest, upload.clone(), site.settings.timeouts.target_idle);
     }
@@ -71,7 +77,8 @@ pub(super) fn pass_on(
         return Err(Fault::new(FaultKind::BadAnswer, "the target switched protocols without being asked"));
     }
     let silence = Silence::new(site.settings.timeouts.target_idle);
-    let relay = Relay { answering, upload, worker: Arc::clone(&scope.worker), silence, _held: (lease, permit) };
+    let worker = Arc::clone(&scope.worker);
+    let relay = Relay { answering, upload, worker, silence, rescue, lease, _permit: permit };
     Ok(Answer(Response::from_parts(head, Source::Target(Box::new(relay)))))
 }
 
@@ -107,10 +114,10 @@ pub(super) async fn exchange(
         let begun = now();
         record.connect = Some(begun.saturating_duration_since(searched));
         match head_in_time(connection.exchange(outbound, to_head), upload, timeouts.first_byte).await {
-            Some(Ok((head, answering, rest))) => {
+            Some(Ok(Exchanged { head, answering, rest, asked })) => {
                 record.first_byte = Some(now().saturating_duration_since(begun));
                 lease.target().answered();
-                return Ok(Reply { head, answering, rest, lease });
+                return Ok(Reply { head, answering, rest, lease, asked });
             }
             Some(Err(ExchangeError::Unsent(unsent))) => {
                 worker.metrics.add(Counter::Retries, 1);

@@ -17,6 +17,7 @@ mod memory;
 mod outgoing;
 mod polish;
 mod protect;
+mod rescue;
 mod respond;
 mod scope;
 mod shield;
@@ -63,7 +64,7 @@ pub async fn handle(scope: Arc<Scope>, request: Request<Incoming>) -> Result<Res
 
 async fn answer(
     scope: &Scope,
-    site: &Site,
+    site: &Arc<Site>,
     request: Request<ClientBody>,
     record: &mut AccessRecord,
 ) -> Result<respond::Answer, Fault> {

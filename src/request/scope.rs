@@ -9,6 +9,7 @@ use crate::clearml::{Action, Caller};
 use crate::domain::facts::ConnectionFacts;
 use crate::domain::forwarded::{X_REQUEST_ID, client_of};
 use crate::domain::route::Route;
+use crate::domain::settings::Settings;
 use crate::runtime::{ClientLink, Tasks, now, wall};
 use crate::telemetry::{AccessLog, AccessRecord, WorkerMetrics};
 use crate::upstream::{Connector, Pool};
@@ -85,6 +86,12 @@ impl Worker {
     /// Closes idle connections to targets and keeps no more.
     pub fn close_pool(&self) {
         self.pool.close();
+    }
+
+    /// What it runs by now.
+    #[must_use]
+    pub fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.site.load().settings)
     }
 
     /// Requests running on this worker.

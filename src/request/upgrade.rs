@@ -39,7 +39,7 @@ pub(super) async fn open(
     let Outgoing { outbound, service, permit, upgrade, .. } = outgoing;
     let reply = exchange(scope, site, service, outbound, false, None, record).await?;
     if reply.head.status != StatusCode::SWITCHING_PROTOCOLS {
-        let mut answer = pass_on(scope, site, reply, None, permit)?;
+        let mut answer = pass_on(scope, site, reply, None, permit, None)?;
         answer.0.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         return Ok(answer);
     }

@@ -60,6 +60,9 @@ rows! {
         Probes = "clearway_probes_total", "Looks at targets to see whether they are well.";
         ProbesFailed = "clearway_probes_failed_total", "Looks at targets that found something wrong.";
         Held = "clearway_held_total", "Requests that waited for a target that accepts.";
+        DownloadsRescued = "clearway_downloads_rescued_total", "Downloads that went on after their target broke off.";
+        DownloadsLost = "clearway_downloads_lost_total", "Downloads cut off although they could have gone on.";
+        ProxyHeadersRefused = "clearway_proxy_headers_refused_total", "Connections without a good PROXY header.";
         Retries = "clearway_retries_total", "Requests sent again because not one byte of them had been sent.";
         AccessLinesDropped = "clearway_access_lines_dropped_total", "Access-log lines lost: the log could not keep up.";
         TasksPanicked = "clearway_tasks_panicked_total", "Tasks that ended by a panic.";

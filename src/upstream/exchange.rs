@@ -115,7 +115,10 @@ impl Connection {
         let reset = Arc::new(AtomicBool::new(outbound.reset()));
         let sent = outbound.sent();
         let (connection, writer) = if outbound.sending() { self.split() } else { (self, None) };
-        let rest = writer.map(|writer| Rest { writer, outbound, reset: Arc::clone(&reset) });
+        let (rest, asked) = match writer {
+            Some(writer) => (Some(Rest { writer, outbound, reset: Arc::clone(&reset) }), Vec::new()),
+            None => (None, outbound.into_head()),
+        };
         let mut answering = Answering {
             connection: Some(connection),
             decoder: Decoder::new(end),
@@ -128,7 +131,7 @@ impl Connection {
         if answering.decoder.ended() && parts.status != StatusCode::SWITCHING_PROTOCOLS {
             answering.finish();
         }
-        Ok((parts, answering, rest))
+        Ok(Exchanged { head: parts, answering, rest, asked })
     }
 
     fn poll_head<B>(
@@ -164,8 +167,18 @@ impl Connection {
     }
 }
 
-/// An answer's head, the answer under way, and what is left of its request.
-pub type Exchanged<B> = (response::Parts, Answering, Option<Rest<B>>);
+/// An answer that began.
+#[derive(Debug)]
+pub struct Exchanged<B> {
+    /// Its head.
+    pub head: response::Parts,
+    /// The rest of it.
+    pub answering: Answering,
+    /// What is left of its request.
+    pub rest: Option<Rest<B>>,
+    /// The head of its request, where that had no body.
+    pub asked: Vec<u8>,
+}
 
 /// Why no head was read.
 enum NoHead {

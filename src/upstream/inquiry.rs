@@ -6,7 +6,7 @@
 
 use super::answering::Answering;
 use super::connect::{ConnectError, Connector};
-use super::exchange::ExchangeError;
+use super::exchange::{ExchangeError, Exchanged};
 use super::group::{Group, Reach};
 use super::outbound::{Framing, Outbound};
 use crate::domain::balance::Places;
@@ -111,8 +111,8 @@ async fn ask(
         tried = tried.with(lease.place());
         let target = lease.target();
         match connector.connect(target, deadline).await {
-            Ok(connection) => match connection.exchange(question.outbound(target.label()), false).await {
-                Ok((head, answering, _)) => return whole(head, answering).await,
+            Ok(connection) => match connection.exchange(question.outbound(&target.addr().authority()), false).await {
+                Ok(Exchanged { head, answering, .. }) => return whole(head, answering).await,
                 // Closed before it took a byte.
                 Err(ExchangeError::Unsent(_)) => {}
                 Err(error) => return Err(broken(format!("{error:?}"))),

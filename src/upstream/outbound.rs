@@ -107,6 +107,11 @@ where
         (self.lead.len() + self.data.iter().map(Bytes::len).sum::<usize>()) as u64
     }
 
+    /// The head, for a request without a body; empty for another.
+    pub(super) fn into_head(self) -> Vec<u8> {
+        if self.framing == Framing::Length(0) { self.lead } else { Vec::new() }
+    }
+
     /// Whether any byte of it can have reached the target.
     pub(super) const fn begun(&self) -> bool {
         self.begun

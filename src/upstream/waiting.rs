@@ -115,4 +115,69 @@ mod tests {
         while tasks.join_next().await.is_some() {}
         assert_eq!(waiting.count(), 0);
     }
+
+    /// A generator with a seed.
+    fn random(seed: u64) -> impl FnMut(u64) -> u64 {
+        let mut state = seed;
+        move |below| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % below
+        }
+    }
+
+    /// Requests come, give up while they wait, are woken and find nobody, or get through. Time is simulated.
+    #[tokio::test(start_paused = true)]
+    async fn whatever_happens_no_request_is_forgotten_and_no_place_is_lost_in_a_simulation() {
+        for seed in 1..=30 {
+            let mut next = random(seed);
+            let waiting = Arc::new(Waiting::default());
+            let limits = HoldLimits { requests: 64, bytes: ByteSize::bytes(2_000) };
+            let accepts = Arc::new(std::sync::atomic::AtomicBool::new(false));
+            let served = Arc::new(AtomicUsize::new(0));
+            let mut tasks = tokio::task::JoinSet::new();
+            let mut patient = 0;
+            for step in 0..400 {
+                accepts.store(step > 300 || next(4) == 0, Ordering::Relaxed);
+                for _ in 0..next(4) {
+                    let Some(held) = waiting.hold(next(100), &limits) else { continue };
+                    let (accepts, served) = (Arc::clone(&accepts), Arc::clone(&served));
+                    let gives_up = next(3) == 0;
+                    let patience = std::time::Duration::from_millis(1 + next(200));
+                    patient += usize::from(!gives_up);
+                    tasks.spawn(async move {
+                        let search = async {
+                            loop {
+                                held.turn().await;
+                                if accepts.load(Ordering::Relaxed) {
+                                    break;
+                                }
+                            }
+                        };
+                        if gives_up {
+                            if tokio::time::timeout(patience, search).await.is_ok() {
+                                held.go();
+                            }
+                        } else {
+                            search.await;
+                            served.fetch_add(1, Ordering::Relaxed);
+                            held.go();
+                        }
+                    });
+                }
+                assert!(waiting.count() <= limits.requests + 1 && waiting.bytes.load(Ordering::Relaxed) <= 2_100);
+                tokio::time::sleep(std::time::Duration::from_millis(next(20))).await;
+                // What the watcher does after a good look.
+                if accepts.load(Ordering::Relaxed) {
+                    waiting.wake();
+                }
+            }
+            while waiting.count() > 0 {
+                waiting.wake();
+                tokio::time::sleep(std::time::Duration::from_millis(250)).await;
+            }
+            while tasks.join_next().await.is_some() {}
+            assert_eq!(served.load(Ordering::Relaxed), patient, "seed {seed}");
+            assert_eq!((waiting.count(), waiting.bytes.load(Ordering::Relaxed)), (0, 0));
+        }
+    }
 }

@@ -9,7 +9,7 @@ use super::connection::Connection;
 use super::exchange::ExchangeError;
 use super::group::Group;
 use super::outbound::{Framing, Outbound};
-use super::target::{Plan, Target};
+use super::target::{Plan, Rank, Target};
 use crate::domain::health::{Sign, State};
 use crate::runtime::{Deadline, ShutdownWatch, Tasks, now};
 use crate::telemetry::{Counter, WorkerMetrics};
@@ -121,7 +121,7 @@ impl Watcher {
             target.see(sign);
             last = Some(now());
             // Those that were woken and lost their turn get another.
-            if target.rank() < super::target::Rank::Unreachable {
+            if target.rank() < Rank::Unreachable {
                 target.waiting().wake();
             }
             said.compare(&target);
@@ -191,8 +191,8 @@ async fn ask(connection: Connection, target: &Target, plan: &Plan, deadline: Dea
     );
     let outbound = Outbound::new(head.into_bytes(), Empty::<Bytes>::new(), Framing::Length(0));
     match deadline.bound(connection.exchange(outbound, false)).await {
-        Some(Ok((parts, _, _))) if plan.probe.expected.contains(parts.status) => Sign::Good,
-        Some(Ok((parts, _, _))) => Sign::Bad(format!("status {} to GET {path}", parts.status.as_u16())),
+        Some(Ok(answer)) if plan.probe.expected.contains(answer.head.status) => Sign::Good,
+        Some(Ok(answer)) => Sign::Bad(format!("status {} to GET {path}", answer.head.status.as_u16())),
         Some(Err(ExchangeError::Unsent(_) | ExchangeError::Body)) => {
             Sign::Closed(String::from("it accepts and closes"))
         }
@@ -219,10 +219,16 @@ impl Said {
         let service = target.plan().service.as_str();
         let lasted = since.saturating_duration_since(self.since);
         let lasted_ms = u64::try_from(lasted.as_millis()).unwrap_or(u64::MAX);
-        if state.is_fit() {
-            tracing::info!(service, target = %target.label(), state = state.as_str(), lasted_ms, "target is back");
-        } else {
-            tracing::warn!(service, target = %target.label(), state = state.as_str(), reason, "target is not well");
+        let (label, word) = (target.label(), state.as_str());
+        match (self.state.is_fit(), state.is_fit()) {
+            (_, true) => tracing::info!(service, address = %label, state = word, lasted_ms, "target is back"),
+            (true, false) => tracing::warn!(service, address = %label, state = word, reason, "target is not well"),
+            // Still not well, in another way.
+            (false, false) => {
+                tracing::debug!(service, address = %label, state = word, reason, "target changed");
+                self.state = state;
+                return;
+            }
         }
         *self = Self { state, since };
     }
@@ -238,16 +244,16 @@ async fn look_up_again(target: Weak<Target>, doubt: Arc<Notify>) {
             Ok((list, other)) => {
                 if failed || other {
                     let count = list.len();
-                    tracing::debug!(target = %strong.label(), count, first = ?list.first(), "the name was looked up");
+                    tracing::debug!(address = %strong.label(), count, first = ?list.first(), "the name was looked up");
                 }
                 failed = false;
-                if other {
+                if other && strong.rank() >= Rank::Unreachable {
                     strong.call();
                 }
             }
             Err(error) => {
                 if !failed {
-                    tracing::warn!(target = %strong.label(), %error, "the name cannot be looked up");
+                    tracing::warn!(address = %strong.label(), %error, "the name cannot be looked up");
                 }
                 failed = true;
             }

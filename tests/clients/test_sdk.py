@@ -118,7 +118,7 @@ class LateApi(BaseHTTPRequestHandler):
 def test_waits_for_a_server_that_is_still_starting(tmp_path):
     port = free_port()
     config = f'domain: "clearml.localhost"\n{ON_LOOPBACK}services.api.targets: ["127.0.0.1:{port}"]\ntimeouts.hold: "100ms"\n'
-    with Proxy(tmp_path, config=config) as proxy, ThreadPoolExecutor(1) as pool:
+    with Proxy(tmp_path, config=config) as proxy, ThreadPoolExecutor(2) as pool:
         urls = "\n".join(f'{name}_server: "{proxy.url(host, "")}"' for name, host in
                          [("web", "app"), ("api", "api"), ("files", "files")])
         conf = f"api {{\n{urls}\nverify_certificate: \"{proxy.authority}\"\n}}\n"
@@ -126,6 +126,10 @@ def test_waits_for_a_server_that_is_still_starting(tmp_path):
         login = pool.submit(run_sdk, "login", conf=conf, home=tmp_path)
         proxy.records(status=503, fault="target_unreachable")
         with HTTPServer(("127.0.0.1", port), LateApi) as server:
-            server.timeout = 60
-            server.handle_request()
-            assert said(login.result())["api"] == "2.23"
+            # The proxy's probes are answered too.
+            serving = pool.submit(server.serve_forever)
+            try:
+                assert said(login.result())["api"] == "2.23"
+            finally:
+                server.shutdown()
+                serving.result()

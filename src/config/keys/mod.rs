@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn names_of_a_section() {
         assert_eq!(names_in("listeners"), ["https", "http", "legacy"]);
-        assert_eq!(names_in("listeners.http"), ["enabled", "bind", "public_port"]);
+        assert_eq!(names_in("listeners.http"), ["enabled", "bind", "public_port", "proxy_protocol", "proxy_networks"]);
         assert_eq!(names_in("hosts"), ["app", "api", "files"]);
         assert!(names_in("").contains(&"domain") && names_in("").contains(&"pool"));
         assert!(names_in("nowhere").is_empty());

@@ -1,4 +1,4 @@
-//! Rows: how targets are chosen and watched, and what waits for them.
+//! Rows: how targets are chosen and watched, what waits for them, and balancers in front.
 
 use super::super::slot::{Bounds, Slot};
 use super::Key;
@@ -20,6 +20,11 @@ const CA: &str = "PEM file with the authorities that issue the certificates of h
                   checked for the target's name.";
 
 const EXPECTED: &str = "The statuses that a healthy target answers the probe with.";
+
+const PROXY_PROTOCOL: &str = "Whether every connection begins with a PROXY header (version 1 or 2), which tells the client's\n\
+                              address. It must come within timeouts.handshake. Legacy ports follow listeners.https.";
+
+const PROXY_NETWORKS: &str = "Networks of the balancers that send it. With proxy_protocol nobody else may connect.";
 
 pub(super) const KEYS: &[Key] = &[
     Key::new("services.app.balance", Slot::Balance(|settings| &mut settings.services.app.balance), BALANCE),
@@ -107,6 +112,34 @@ pub(super) const KEYS: &[Key] = &[
         "health.slow_start",
         Slot::Duration(|settings| &mut settings.health.rules.slow_start, WAIT_OR_NONE),
         "How long the share of a target grows, from a tenth to all of it, after it came back.",
+    ),
+    Key::new(
+        "listeners.https.proxy_protocol",
+        Slot::Switch(|settings| &mut settings.https.proxy_protocol),
+        PROXY_PROTOCOL,
+    ),
+    Key::new(
+        "listeners.https.proxy_networks",
+        Slot::Networks(|settings| &mut settings.https.proxy_networks),
+        PROXY_NETWORKS,
+    )
+    .unset("none", "[\"10.0.0.0/8\"]"),
+    Key::new(
+        "listeners.http.proxy_protocol",
+        Slot::Switch(|settings| &mut settings.http.proxy_protocol),
+        PROXY_PROTOCOL,
+    ),
+    Key::new(
+        "listeners.http.proxy_networks",
+        Slot::Networks(|settings| &mut settings.http.proxy_networks),
+        PROXY_NETWORKS,
+    )
+    .unset("none", "[\"10.0.0.0/8\"]"),
+    Key::new(
+        "rescue_downloads",
+        Slot::Switch(|settings| &mut settings.rescue_downloads),
+        "Whether a download goes on when the file server breaks off in the middle: the rest is asked for,\n\
+         and taken only from the same version (strong ETag). API calls are never asked for twice.",
     ),
     Key::new(
         "limits.held_requests",

@@ -56,6 +56,8 @@ pub struct Settings {
     pub hold: HoldLimits,
     /// What is changed in the services' answers.
     pub answers: AnswerSettings,
+    /// Whether downloads go on when a target breaks off.
+    pub rescue_downloads: bool,
     /// Sizes and counts.
     pub limits: Limits,
     /// Waits.
@@ -90,6 +92,19 @@ pub struct ListenerSettings {
     pub bind: Vec<ListenAddr>,
     /// The port clients see, where something in front of us maps it. For https it is named in redirects and messages.
     pub public_port: Option<u16>,
+    /// Whether connections begin with a PROXY header.
+    pub proxy_protocol: bool,
+    /// Balancers that send it; nobody else may connect then.
+    pub proxy_networks: TrustedNetworks,
+}
+
+impl ListenerSettings {
+    /// Listens on `bind`, for clients that come straight.
+    #[must_use]
+    pub const fn on(bind: Vec<ListenAddr>) -> Self {
+        let proxy_networks = TrustedNetworks::new(Vec::new());
+        Self { enabled: true, bind, public_port: None, proxy_protocol: false, proxy_networks }
+    }
 }
 
 /// A certificate and its key, both PEM.
@@ -134,8 +149,8 @@ impl Settings {
             layout: local_layout(),
             // Other programs on this machine speak plain HTTP under these names.
             answers: AnswerSettings { hsts: Duration::ZERO, ..AnswerSettings::default() },
-            https: ListenerSettings { enabled: true, bind: loopback(8443), public_port: None },
-            http: ListenerSettings { enabled: true, bind: loopback(8880), public_port: None },
+            https: ListenerSettings::on(loopback(8443)),
+            http: ListenerSettings::on(loopback(8880)),
             ..Self::public(Domains::Any, workers)
         }
     }
@@ -154,8 +169,8 @@ impl Settings {
         Self {
             layout: Layout::below(domains),
             workers,
-            https: ListenerSettings { enabled: true, bind: any(443), public_port: None },
-            http: ListenerSettings { enabled: true, bind: any(80), public_port: None },
+            https: ListenerSettings::on(any(443)),
+            http: ListenerSettings::on(any(80)),
             legacy: PerService::default(),
             certificates: Vec::new(),
             certificate_folder: PathBuf::from("certs"),
@@ -164,6 +179,7 @@ impl Settings {
             health: HealthSettings::default(),
             hold: HoldLimits::default(),
             answers: AnswerSettings::default(),
+            rescue_downloads: true,
             limits: Limits::default(),
             timeouts: Timeouts::default(),
             protection: Protection::default(),

@@ -295,7 +295,7 @@ async fn by_us(case: &Case, pieces: Vec<Vec<u8>>) -> Read {
     read
 }
 
-async fn taken((head, mut answering, _rest): Exchanged<Empty<Bytes>>) -> Read {
+async fn taken(Exchanged { head, mut answering, .. }: Exchanged<Empty<Bytes>>) -> Read {
     let (mut body, mut trailers, mut whole) = (Vec::new(), HeaderMap::new(), true);
     while let Some(frame) = poll_fn(|cx| answering.poll_frame(cx)).await {
         match frame.map(http_body::Frame::into_data) {

@@ -50,9 +50,22 @@ impl Client {
 
     /// As `tls`, with settings (and tickets) shared between connections.
     pub(crate) fn tls_shared(addr: SocketAddr, name: &str, config: Arc<ClientConfig>) -> io::Result<Self> {
+        Self::tls_behind(addr, &[], name, config)
+    }
+
+    /// As `tls_shared`, with pieces of bytes sent before the handshake.
+    pub(crate) fn tls_behind(
+        addr: SocketAddr,
+        before: &[Vec<u8>],
+        name: &str,
+        config: Arc<ClientConfig>,
+    ) -> io::Result<Self> {
         let name = ServerName::try_from(name.to_owned()).unwrap();
         let mut connection = ClientConnection::new(config, name).unwrap();
         let mut socket = connect(addr);
+        for piece in before {
+            socket.write_all(piece)?;
+        }
         while connection.is_handshaking() {
             connection.complete_io(&mut socket)?;
         }

@@ -9,11 +9,13 @@ mod gate;
 mod hpack;
 mod http2;
 mod lines;
+mod load;
 mod message;
 mod origin;
 mod pki;
 mod proxy;
 mod refusing;
+mod tls_origin;
 
 pub(crate) use answer::{Answer, End};
 pub(crate) use client::Client;
@@ -21,11 +23,13 @@ pub(crate) use frames::{Frame, FrameClient, Outcome, kind};
 pub(crate) use gate::Gate;
 pub(crate) use hpack::block;
 pub(crate) use http2::{Http2, body_of, empty};
-pub(crate) use message::{Fields, Head};
+pub(crate) use load::Load;
+pub(crate) use message::{Fields, Head, Received};
 pub(crate) use origin::{Origin, Port, Visit};
 pub(crate) use pki::{Leaf, Pki, provider};
 pub(crate) use proxy::{Proxy, Run};
 pub(crate) use refusing::Refusing;
+pub(crate) use tls_origin::TlsOrigin;
 
 use std::time::Duration;
 

@@ -7,7 +7,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What a script does with one connection. An error ends the connection, not the test.
 type Script = dyn Fn(&mut Visit) -> io::Result<()> + Send + Sync;
@@ -88,6 +88,12 @@ impl Origin {
     /// The requests read whole so far, over all connections.
     pub(crate) fn requests(&self) -> Vec<Received> {
         self.shared.seen.lock().unwrap().requests.clone()
+    }
+
+    /// How many `POST` requests were read whole so far; probes are none.
+    pub(crate) fn posts(&self) -> usize {
+        let seen = self.shared.seen.lock().unwrap();
+        seen.requests.iter().filter(|request| request.asked().starts_with("POST ")).count()
     }
 
     /// The only request so far.
@@ -313,6 +319,18 @@ impl Port {
         socket.set_reuse_address(true)?;
         socket.bind(&addr.into())?;
         Ok(Self(socket))
+    }
+
+    /// Takes this port as soon as nobody has it any more.
+    pub(crate) fn again(addr: SocketAddr) -> Self {
+        let begun = Instant::now();
+        loop {
+            match Self::take(addr) {
+                Ok(port) => return port,
+                Err(error) => assert!(begun.elapsed() < DEADLINE, "{error}"),
+            }
+            thread::yield_now();
+        }
     }
 
     /// Its address.

@@ -48,6 +48,16 @@ impl Pki {
         Self { ca: ca.der().clone(), ca_pem: ca.pem(), issuer: Issuer::new(params, key) }
     }
 
+    /// A CA that nobody trusts yet.
+    pub(crate) fn another() -> Self {
+        Self::new()
+    }
+
+    /// The CA's certificate as PEM.
+    pub(crate) fn ca(&self) -> &str {
+        &self.ca_pem
+    }
+
     /// A leaf for `names`.
     pub(crate) fn issue(&self, names: &[&str]) -> Leaf {
         let names = names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();

@@ -4,7 +4,7 @@ use super::answer::Answer;
 use super::lines::Lines;
 use super::origin::Origin;
 use super::pki::{Leaf, Pki};
-use super::{API, APP, COVERED, DOMAIN, FILES};
+use super::{API, APP, COVERED, DEADLINE, DOMAIN, FILES};
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::fs::{self, Permissions};
@@ -13,6 +13,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::LazyLock;
+use std::thread;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// The program under test.
@@ -24,6 +26,7 @@ pub(crate) struct Run {
     targets: [SocketAddr; 3],
     certificates: Vec<Leaf>,
     conf: String,
+    hosts: Option<String>,
 }
 
 impl Run {
@@ -35,7 +38,13 @@ impl Run {
     /// app, api and files go to targets of their own.
     pub(crate) fn at(targets: [SocketAddr; 3]) -> Self {
         static SITE: LazyLock<Leaf> = LazyLock::new(|| Pki::shared().issue(&[APP, API, FILES, COVERED]));
-        Self { domain: format!("\"{DOMAIN}\""), targets, certificates: vec![SITE.clone()], conf: String::new() }
+        Self {
+            domain: format!("\"{DOMAIN}\""),
+            targets,
+            certificates: vec![SITE.clone()],
+            conf: String::new(),
+            hosts: None,
+        }
     }
 
     /// The value of `domain`, as written in the file.
@@ -53,6 +62,12 @@ impl Run {
     /// More lines for `proxy.conf`.
     pub(crate) fn conf(mut self, lines: &str) -> Self {
         writeln!(self.conf, "{lines}").unwrap();
+        self
+    }
+
+    /// A hosts file of its own, in a mount namespace of its own.
+    pub(crate) fn hosts(mut self, text: &str) -> Self {
+        self.hosts = Some(text.to_owned());
         self
     }
 
@@ -91,7 +106,14 @@ impl Run {
         let folder = tempfile::tempdir().unwrap();
         let conf = self.write(folder.path());
         let conf = conf.to_str().unwrap().to_owned();
-        Proxy::launch(folder, &["run", "--config", &conf])
+        let arguments = ["run", "--config", &conf];
+        let Some(hosts) = &self.hosts else { return Proxy::launch(folder, &arguments) };
+        let file = folder.path().join("hosts");
+        fs::write(&file, hosts).unwrap();
+        let mut command = command_of("unshare", folder.path());
+        let script = format!("mount --bind {} /etc/hosts && exec \"$0\" \"$@\"", file.display());
+        command.args(["-rm", "sh", "-c", &script, BINARY]).args(arguments).env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin");
+        Proxy::follow(folder, command)
     }
 
     /// Starts a proxy that must end by itself; what it said.
@@ -105,9 +127,13 @@ impl Run {
 
 /// The binary in `folder`, with nothing inherited and no configuration to be found.
 fn command(folder: &Path) -> Command {
+    command_of(BINARY, folder)
+}
+
+fn command_of(program: &str, folder: &Path) -> Command {
     let empty = folder.join("no-configuration");
     fs::create_dir_all(&empty).unwrap();
-    let mut command = Command::new(BINARY);
+    let mut command = Command::new(program);
     command.env_clear().env("CLEARML_CONFIG_DIR", empty).env("RUST_BACKTRACE", "1").current_dir(folder);
     command.stdin(Stdio::null());
     command
@@ -133,12 +159,14 @@ impl Proxy {
 
     /// Runs the binary in `folder` with an environment of its own, and waits until it is ready.
     pub(crate) fn launch(folder: TempDir, arguments: &[&str]) -> Self {
-        let mut child = command(folder.path())
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary starts");
+        let mut command = command(folder.path());
+        command.args(arguments);
+        Self::follow(folder, command)
+    }
+
+    /// Runs `command` and waits until the proxy is ready.
+    fn follow(folder: TempDir, mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
         let events = Lines::follow(child.stderr.take().unwrap());
         let output = Lines::follow(child.stdout.take().unwrap());
         let mut proxy = Self { child, folder, events, output, https: None, http: None, legacy: Vec::new() };
@@ -211,6 +239,33 @@ impl Proxy {
         line.trim().strip_suffix(" kB").unwrap().parse().unwrap()
     }
 
+    /// What its own hosts file says from now on.
+    pub(crate) fn set_hosts(&self, text: &str) {
+        // Written in place: the mount is of the file itself.
+        fs::write(self.folder.path().join("hosts"), text).unwrap();
+    }
+
+    /// How many files and sockets it has open.
+    pub(crate) fn open_files(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
+    }
+
+    /// Waits until it has no more open than `count`.
+    pub(crate) fn wait_files(&self, count: usize) {
+        let begun = Instant::now();
+        while self.open_files() > count {
+            assert!(begun.elapsed() < DEADLINE, "{} files are open, at first {count}", self.open_files());
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// What was counted under `name`, without labels, as said at the end; 0 for what was not.
+    pub(crate) fn counted(&self, name: &str) -> u64 {
+        let events = self.events.json();
+        let event = events.iter().find(|event| event["message"] == "counted" && event["name"] == name);
+        event.map_or(0, |event| event["value"].as_u64().unwrap())
+    }
+
     /// Asks for the end, without waiting for it.
     pub(crate) fn terminate(&self) {
         self.signal("TERM");
@@ -241,7 +296,7 @@ impl Drop for Proxy {
         // Both fail only where the child has ended already.
         let _gone = self.child.kill();
         let _gone = self.child.wait();
-        if std::thread::panicking() {
+        if thread::panicking() {
             eprintln!("--- events\n{}\n--- output\n{}\n---", self.events.text(), self.output.text());
         }
     }
