@@ -72,7 +72,10 @@ def comparison(data: dict[str, Any]) -> str:
 
 
 def shown(value: float | None, factor: float, unit: str) -> str:
-    return "-" if value is None else f"{value * factor:.3g} {unit}"
+    if value is None:
+        return "-"
+    scaled = value * factor
+    return f"{scaled:,.0f} {unit}" if scaled >= 100 else f"{scaled:.3g} {unit}"
 
 
 def crosschecked(data: dict[str, Any]) -> str:

@@ -85,9 +85,9 @@ SCENARIOS = (
              "pages", APP, "page", 300, 4),
     Scenario("fixed_rate", "as h1_get, at 2,000 requests per second",
              "http1", APP, "request", 20_000, 64, (*SMALL, "--rate", "2000"), target=0.80),
-    Scenario("beside_bulk", "500 requests per second while two downloads run at 150 MiB per second each",
+    Scenario("beside_bulk", "500 requests per second while two downloads run at 100 MiB per second each",
              "http1", APP, "request", 2_000, 16, (*SMALL, "--rate", "500"), variant=BULK,
-             beside=("--path", f"/bytes/{4 * GIB}", "--requests", "2", "--connections", "2", "--read-rate", "150")),
+             beside=("--path", f"/bytes/{4 * GIB}", "--requests", "2", "--connections", "2", "--read-rate", "100")),
     Scenario("tls_full", "connections with a full handshake, one GET each",
              "http1", APP, "connection", 3_000, 8, (*SMALL, "--fresh"), target=0.55),
     Scenario("tls_resume", "connections with a resumed handshake, one GET each",
@@ -104,7 +104,7 @@ SCENARIOS = (
              "http1", FILES, "GiB", 16, 4,
              ("--method", "POST", "--body", "SIZE", "--multipart", "--piece", "8192", "--fresh"), 64 * MIB, BULK),
     Scenario("redirect", "plain HTTP led to https, 64 connections",
-             "http1", APP, "request", 60_000, 64, ("--path", "/projects", "--status", "308"), plain=True, target=1.0),
+             "http1", APP, "request", 200_000, 64, ("--path", "/projects", "--status", "308"), plain=True, target=1.0),
 )
 # fmt: on
 

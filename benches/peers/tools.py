@@ -85,7 +85,7 @@ def versions() -> dict[str, str]:
     return {
         "clearway": first_line(["git", "describe", "--always", "--dirty", "--abbrev=10"]),
         "nginx": first_line([find("nginx"), "-v"]).removeprefix("nginx version: "),
-        "haproxy": first_line([find("haproxy"), "-v"]).partition(" - ")[0].removeprefix("HAProxy version "),
+        "haproxy": first_line([find("haproxy"), "-v"]).removeprefix("HAProxy version ").split()[0],
         "openssl": first_line([find("openssl"), "version"]).partition("(")[0].strip(),
         "rustc": first_line(["rustc", "--version"]),
     }
