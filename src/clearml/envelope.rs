@@ -111,6 +111,10 @@ fn remedy(kind: FaultKind, service: Option<ServiceName>) -> Cow<'static, str> {
         FaultKind::TooManyHeaders => "Remove old cookies, or raise `limits.headers` in proxy.conf.",
         FaultKind::ClientGone | FaultKind::StalledClient => "Try again.",
         FaultKind::Overloaded => "It is safe to try again; if this stays, look at `limits` in proxy.conf.",
+        FaultKind::QueueFull | FaultKind::QueueTimeout => {
+            "It is safe to try again. If this stays, look at what keeps the service busy: the proxy's log names actions \
+             and workers."
+        }
         FaultKind::Stopping => "It is safe to try again in a few seconds.",
         FaultKind::Internal => "Please report this with the proxy's log of this request.",
         FaultKind::Broken | FaultKind::Truncated => {

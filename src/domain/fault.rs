@@ -126,6 +126,10 @@ fault_kinds! {
     Unreachable => Target, 503, "target_unreachable", "The service behind this address does not accept connections right now.";
     /// The API server did not say whether a token is good. Not one byte of the request was sent.
     TokenUnchecked => Target, 503, "token_unchecked", "The token could not be checked, because the API server does not answer right now.";
+    /// As many requests wait for a slot of the target as may. Not one byte was sent.
+    QueueFull => Target, 503, "queue_full", "The service is busy and too many requests wait for it. Please try again.";
+    /// No slot of the target became free in time. Not one byte was sent.
+    QueueTimeout => Target, 503, "queue_timeout", "The service is busy. Please try again.";
     /// The target closed or broke the connection after it may have seen bytes of the request.
     Broken => Target, 502, "target_broke_off", "The service closed the connection before it answered.";
     /// The target's answer breaks the protocol.
@@ -141,9 +145,13 @@ impl FaultKind {
     #[must_use]
     pub const fn retry_after(self) -> Option<Duration> {
         match self {
-            Self::Overloaded | Self::Stopping | Self::Unreachable | Self::TokenUnchecked | Self::TooManyLogins => {
-                Some(Duration::from_secs(5))
-            }
+            Self::Overloaded
+            | Self::Stopping
+            | Self::Unreachable
+            | Self::TokenUnchecked
+            | Self::TooManyLogins
+            | Self::QueueFull
+            | Self::QueueTimeout => Some(Duration::from_secs(5)),
             _ => None,
         }
     }

@@ -8,6 +8,7 @@ pub mod balance;
 pub mod class;
 pub mod entrance;
 pub mod facts;
+pub mod fair_queue;
 pub mod fault;
 pub mod forwarded;
 pub mod framing;

@@ -53,8 +53,8 @@ pub(super) struct Relay {
     pub(super) silence: Silence,
     /// For an answer that can go on elsewhere.
     pub(super) rescue: Option<Box<Rescue>>,
-    /// Given back when the answer is over.
-    pub(super) lease: Lease,
+    /// Given back with the target's last byte, however long the client takes for it.
+    pub(super) lease: Option<Lease>,
     /// The request's place, given back when the answer is over.
     pub(super) _permit: Permit,
 }
@@ -209,7 +209,10 @@ impl Relay {
                     Poll::Ready(Some(Err(cut))) => cut.to_string(),
                     other => return other.map_err(|cut| cut.to_string()),
                 };
-                self.lease.target().broke(&cut);
+                // Its slot is free before another one is looked for.
+                if let Some(lease) = self.lease.take() {
+                    lease.target().broke(&cut);
+                }
                 if !self.rescue.as_mut().is_some_and(|rescue| rescue.begin(&self.worker, &cut)) {
                     return Poll::Ready(Some(Err(cut)));
                 }
@@ -217,7 +220,7 @@ impl Relay {
             let Some(rescue) = &mut self.rescue else { return Poll::Ready(None) };
             match ready!(rescue.poll(&self.worker, cx)) {
                 Ok((answering, lease)) => {
-                    (self.answering, self.lease) = (answering, lease);
+                    (self.answering, self.lease) = (answering, Some(lease));
                     self.silence.since = now();
                 }
                 Err(cut) => return Poll::Ready(Some(Err(cut))),
@@ -234,7 +237,11 @@ impl Relay {
         if let Some(connection) = self.answering.take_free() {
             self.worker.pool.put_back(connection);
         }
-        self.answering.ended()
+        let ended = self.answering.ended();
+        if ended {
+            self.lease = None;
+        }
+        ended
     }
 }
 

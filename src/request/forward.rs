@@ -6,15 +6,16 @@
 
 use super::admit::Permit;
 use super::answer_body::{Relay, Silence, Source};
+use super::gather::gather;
 use super::hold::Search;
 use super::outgoing::Outgoing;
 use super::rescue::Rescue;
 use super::respond::Answer;
 use super::scope::{Scope, Worker};
 use super::site::Site;
+use super::turn::Turn;
 use super::upload::{OutgoingBody, Upload};
 use crate::domain::fault::{Fault, FaultKind};
-use crate::domain::names::ServiceName;
 use crate::runtime::{Deadline, now};
 use crate::telemetry::{AccessRecord, Counter};
 use crate::upstream::{Answering, ExchangeError, Exchanged, Lease, Outbound, Rest, Target};
@@ -47,11 +48,14 @@ pub(super) struct Reply {
 pub(super) async fn send(
     scope: &Scope,
     site: &Arc<Site>,
-    outgoing: Outgoing,
+    mut outgoing: Outgoing,
     record: &mut AccessRecord,
 ) -> Result<Answer, Fault> {
+    let (lane, gathered) = gather(&scope.worker, site, &mut outgoing).await?;
     let Outgoing { outbound, service, permit, upload, to_head, .. } = outgoing;
-    let mut reply = exchange(scope, site, service, outbound, to_head, upload.as_deref(), record).await?;
+    let turn = Turn::new(site, service, Some(lane));
+    let mut reply = exchange(scope, site, turn, outbound, to_head, upload.as_deref(), record).await?;
+    drop(gathered);
     let length = reply.answering.size_hint().exact();
     let rescue = Rescue::of(&reply.head, length, &mut reply.asked, service, site, record);
     pass_on(scope, site, reply, upload, permit, rescue)
@@ -78,7 +82,7 @@ pub(super) fn pass_on(
     }
     let silence = Silence::new(site.settings.timeouts.target_idle);
     let worker = Arc::clone(&scope.worker);
-    let relay = Relay { answering, upload, worker, silence, rescue, lease, _permit: permit };
+    let relay = Relay { answering, upload, worker, silence, rescue, lease: Some(lease), _permit: permit };
     Ok(Answer(Response::from_parts(head, Source::Target(Box::new(relay)))))
 }
 
@@ -94,7 +98,7 @@ fn send_on(scope: &Scope, rest: Rest<OutgoingBody>, upload: Option<Arc<Upload>>,
 pub(super) async fn exchange(
     scope: &Scope,
     site: &Site,
-    service: ServiceName,
+    turn: Turn<'_>,
     mut outbound: Outbound<OutgoingBody>,
     to_head: bool,
     upload: Option<&Upload>,
@@ -102,17 +106,16 @@ pub(super) async fn exchange(
 ) -> Result<Reply, Fault> {
     let worker = &scope.worker;
     let timeouts = &site.settings.timeouts;
-    record.queue = Some(now().saturating_duration_since(record.begun));
-    let held_until = Deadline::after(timeouts.hold);
-    let mut search = Search::new(worker, site.groups.get(service), held_until);
+    let mut search = Search::new(worker, turn, Deadline::after(timeouts.hold));
     loop {
         let searched = now();
-        let found = search.connection(outbound.kept()).await;
+        let found = search.connection(outbound.kept(), Some(record)).await;
+        record.queue = Some(search.turn.waited);
         record.address = search.address.take().or_else(|| record.address.take());
         let (lease, connection) = found?;
         record.attempts += 1;
         let begun = now();
-        record.connect = Some(begun.saturating_duration_since(searched));
+        record.connect = Some(begun.saturating_duration_since(searched).saturating_sub(search.turn.waited));
         match head_in_time(connection.exchange(outbound, to_head), upload, timeouts.first_byte).await {
             Some(Ok(Exchanged { head, answering, rest, asked })) => {
                 record.first_byte = Some(now().saturating_duration_since(begun));
@@ -121,7 +124,7 @@ pub(super) async fn exchange(
             }
             Some(Err(ExchangeError::Unsent(unsent))) => {
                 worker.metrics.add(Counter::Retries, 1);
-                if held_until.passed() {
+                if search.deadline.passed() {
                     let detail = "every connection to the service ended before it took a byte";
                     return Err(Fault::new(FaultKind::Unreachable, detail));
                 }

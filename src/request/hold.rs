@@ -5,11 +5,12 @@
 //! Limits: `timeouts.hold`, `limits.held_requests`, `limits.held_bytes`.
 
 use super::scope::Worker;
+use super::turn::Turn;
 use crate::domain::balance::Places;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::runtime::Deadline;
-use crate::telemetry::{Counter, Gauge};
-use crate::upstream::{Connection, Group, Held, Lease, Reach};
+use crate::telemetry::{AccessRecord, Counter, Gauge};
+use crate::upstream::{Connection, Held, Lease, Reach};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,8 +21,10 @@ const LAST_DIAL: Duration = Duration::from_millis(250);
 /// A search for a connection.
 pub(super) struct Search<'a> {
     worker: &'a Worker,
-    group: &'a Group,
-    deadline: Deadline,
+    /// The slots of the targets, and the wait for one.
+    pub(super) turn: Turn<'a>,
+    /// When no more is dialled. Later by what was spent waiting for a slot.
+    pub(super) deadline: Deadline,
     /// The target dialled last.
     pub(super) address: Option<Arc<str>>,
     /// Why nobody was reached so far.
@@ -30,58 +33,64 @@ pub(super) struct Search<'a> {
 
 impl<'a> Search<'a> {
     /// A search that is over at `deadline`.
-    pub(super) const fn new(worker: &'a Worker, group: &'a Group, deadline: Deadline) -> Self {
-        Self { worker, group, deadline, address: None, failure: String::new() }
+    pub(super) const fn new(worker: &'a Worker, turn: Turn<'a>, deadline: Deadline) -> Self {
+        Self { worker, turn, deadline, address: None, failure: String::new() }
     }
 
     /// A connection to the best target that accepts. A request that has to wait keeps `bytes` in memory.
     ///
     /// # Errors
-    /// `Unreachable` when the time is over, or no more requests may wait.
+    /// `Unreachable` when the time is over, or no more requests may wait; what `Turn::lease` says.
     ///
     /// # Cancel safety
     /// A place to wait is given back.
-    pub(super) async fn connection(&mut self, bytes: u64) -> Result<(Lease, Connection), Fault> {
+    pub(super) async fn connection(
+        &mut self,
+        bytes: u64,
+        record: Option<&AccessRecord>,
+    ) -> Result<(Lease, Connection), Fault> {
         if !self.deadline.passed()
-            && let Some(found) = self.dial(Reach::Believed, self.deadline).await
+            && let Some(found) = self.dial(Reach::Believed, None, record).await?
         {
             return Ok(found);
         }
         if !self.deadline.passed() {
-            let Some(held) = self.group.hold(bytes) else {
+            let Some(held) = self.turn.group.hold(bytes) else {
                 self.worker.metrics.add(Counter::HeldRequestsFull, 1);
                 return Err(Fault::new(FaultKind::Unreachable, self.detail("no more requests may wait")));
             };
-            if let Some(found) = self.wait(held).await {
+            if let Some(found) = self.wait(held, record).await? {
                 return Ok(found);
             }
         }
-        self.last_dial().await
+        self.last_dial(record).await
     }
 
-    async fn wait(&mut self, held: Held) -> Option<(Lease, Connection)> {
+    async fn wait(&mut self, held: Held, record: Option<&AccessRecord>) -> Result<Option<(Lease, Connection)>, Fault> {
         self.worker.metrics.add(Counter::Held, 1);
         let _waiting = self.worker.metrics.gauge(Gauge::Held);
         let found = loop {
             let mut turn = pin!(held.turn());
             // Heard from here on, so that nothing is missed while looking once more.
             turn.as_mut().enable();
-            if let Some(found) = self.dial(Reach::Believed, self.deadline).await {
+            if let Some(found) = self.dial(Reach::Believed, None, record).await? {
                 break found;
             }
-            self.group.call();
-            self.deadline.bound(turn).await?;
+            self.turn.group.call();
+            if self.deadline.bound(turn).await.is_none() {
+                return Ok(None);
+            }
         };
         held.go();
-        Some(found)
+        Ok(Some(found))
     }
 
     /// Nobody is known to accept, and the time is over: asked once more, so that no request is refused unasked.
-    async fn last_dial(&mut self) -> Result<(Lease, Connection), Fault> {
-        if let Some(found) = self.dial(Reach::Anyone, Deadline::after(LAST_DIAL)).await {
+    async fn last_dial(&mut self, record: Option<&AccessRecord>) -> Result<(Lease, Connection), Fault> {
+        if let Some(found) = self.dial(Reach::Anyone, Some(LAST_DIAL), record).await? {
             return Ok(found);
         }
-        if let Some(lease) = self.group.trial()
+        if let Some(lease) = self.turn.group.trial()
             && let Ok(connection) = self.worker.connector.connect(lease.target(), Deadline::after(LAST_DIAL)).await
         {
             return Ok((lease, connection));
@@ -90,18 +99,28 @@ impl<'a> Search<'a> {
         Err(Fault::new(FaultKind::Unreachable, self.detail("no target accepts")))
     }
 
-    /// An idle connection or a new one, to one target after the other.
-    async fn dial(&mut self, reach: Reach, deadline: Deadline) -> Option<(Lease, Connection)> {
+    /// An idle connection or a new one, to one target after the other, within `patience` or else the deadline.
+    async fn dial(
+        &mut self,
+        reach: Reach,
+        patience: Option<Duration>,
+        record: Option<&AccessRecord>,
+    ) -> Result<Option<(Lease, Connection)>, Fault> {
         let mut tried = Places::NONE;
+        let mut last = patience.map(Deadline::after);
         loop {
-            let lease = self.group.lease(tried, reach)?;
+            let before = self.turn.waited;
+            let Some(lease) = self.turn.lease(self.worker, tried, reach, record).await? else { return Ok(None) };
+            let waited = self.turn.waited.saturating_sub(before);
+            self.deadline = self.deadline.later(waited);
+            last = last.map(|last| last.later(waited));
             let target = lease.target();
             self.address = Some(Arc::clone(target.label()));
             if let Some(connection) = self.worker.pool.take(target.id()) {
-                return Some((lease, connection));
+                return Ok(Some((lease, connection)));
             }
-            match self.worker.connector.connect(target, deadline).await {
-                Ok(connection) => return Some((lease, connection)),
+            match self.worker.connector.connect(target, last.unwrap_or(self.deadline)).await {
+                Ok(connection) => return Ok(Some((lease, connection))),
                 Err(error) => self.failure = format!("target {}: {error}", target.label()),
             }
             tried = tried.with(lease.place());
@@ -110,7 +129,7 @@ impl<'a> Search<'a> {
 
     fn detail(&self, what: &'static str) -> String {
         let known = || {
-            let views = self.group.view();
+            let views = self.turn.group.view();
             let reasons = views.iter().map(|view| format!("target {}: {}", view.address, view.reason));
             reasons.collect::<Vec<_>>().join("; ")
         };

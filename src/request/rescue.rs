@@ -8,13 +8,14 @@
 use super::hold::Search;
 use super::scope::Worker;
 use super::site::Site;
+use super::turn::Turn;
 use super::upload::OutgoingBody;
 use crate::clearml::is_download;
 use crate::domain::names::ServiceName;
 use crate::domain::resume::Remainder;
 use crate::runtime::Deadline;
 use crate::telemetry::{AccessRecord, Counter};
-use crate::upstream::{Answering, Exchanged, Framing, Lease, Outbound};
+use crate::upstream::{Answering, Exchanged, Framing, Lane, Lease, Outbound};
 use http::{StatusCode, response};
 use std::fmt;
 use std::pin::Pin;
@@ -117,9 +118,9 @@ async fn go_on(
     remainder: Remainder,
 ) -> Option<(Answering, Lease)> {
     let deadline = Deadline::after(PATIENCE);
-    let mut search = Search::new(&worker, site.groups.get(service), deadline);
+    let mut search = Search::new(&worker, Turn::new(&site, service, Some(Lane::Calls)), deadline);
     while !deadline.passed() {
-        let (lease, connection) = search.connection(head.len() as u64).await.ok()?;
+        let (lease, connection) = search.connection(head.len() as u64, None).await.ok()?;
         let outbound = Outbound::new(head.clone(), OutgoingBody::empty(), Framing::Length(0));
         match deadline.bound(connection.exchange(outbound, false)).await? {
             Ok(Exchanged { head, answering, .. }) if remainder.is_given_by(head.status, &head.headers) => {

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use tokio::sync::Semaphore;
 
 /// The parts that one worker's requests share.
@@ -31,6 +31,8 @@ pub struct Worker {
     pub(super) metrics: WorkerMetrics,
     pub(super) tasks: Tasks,
     pub(super) running: AtomicUsize,
+    /// Bytes of gathered bodies.
+    pub(super) gathered: AtomicU64,
     /// This worker's share of `limits.requests`.
     pub(super) running_max: usize,
     /// `limits.tunnels`, of the whole process.
@@ -68,6 +70,7 @@ impl Worker {
             metrics,
             tasks,
             running: AtomicUsize::new(0),
+            gathered: AtomicU64::new(0),
             running_max,
             tunnels,
             shield,

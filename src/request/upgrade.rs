@@ -10,6 +10,7 @@ use super::outgoing::Outgoing;
 use super::respond::Answer;
 use super::scope::Scope;
 use super::site::Site;
+use super::turn::Turn;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::runtime::tunnel;
 use crate::telemetry::{AccessRecord, Counter, Gauge};
@@ -37,7 +38,8 @@ pub(super) async fn open(
         ));
     };
     let Outgoing { outbound, service, permit, upgrade, .. } = outgoing;
-    let reply = exchange(scope, site, service, outbound, false, None, record).await?;
+    let turn = Turn::new(site, service, None);
+    let reply = exchange(scope, site, turn, outbound, false, None, record).await?;
     if reply.head.status != StatusCode::SWITCHING_PROTOCOLS {
         let mut answer = pass_on(scope, site, reply, None, permit, None)?;
         answer.0.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

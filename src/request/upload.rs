@@ -13,6 +13,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use std::error::Error;
 use std::fmt;
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -96,7 +97,15 @@ impl Error for UploadError {}
 
 /// The body that a target is sent.
 #[derive(Debug)]
-pub struct OutgoingBody(Option<Box<Streaming>>);
+pub struct OutgoingBody(Form);
+
+#[derive(Debug)]
+enum Form {
+    /// Here as a whole; empty once it was taken.
+    Whole(Bytes),
+    /// As the client sends it.
+    Streaming(Box<Streaming>),
+}
 
 #[derive(Debug)]
 struct Streaming {
@@ -116,11 +125,25 @@ struct Pace {
 
 impl OutgoingBody {
     pub(super) const fn empty() -> Self {
-        Self(None)
+        Self(Form::Whole(Bytes::new()))
     }
 
     pub(super) fn streaming(inner: ClientBody, upload: Arc<Upload>) -> Self {
-        Self(Some(Box::new(Streaming { inner, upload, pace: Pace::default() })))
+        Self(Form::Streaming(Box::new(Streaming { inner, upload, pace: Pace::default() })))
+    }
+
+    /// Takes in a body of `length` bytes as the client sends it.
+    ///
+    /// # Errors
+    /// As the body's own; also where it ends before.
+    ///
+    /// # Cancel safety
+    /// What came so far is lost when dropped.
+    pub(super) async fn gather(&mut self, length: u64) -> Result<(), UploadError> {
+        let Form::Streaming(streaming) = &mut self.0 else { return Ok(()) };
+        let whole = streaming.whole(length).await?;
+        self.0 = Form::Whole(whole);
+        Ok(())
     }
 }
 
@@ -129,19 +152,48 @@ impl Body for OutgoingBody {
     type Error = UploadError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
-        self.0.as_mut().map_or(Poll::Ready(None), |body| body.poll(cx))
+        match &mut self.0 {
+            Form::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Form::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Form::Streaming(body) => body.poll(cx),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.as_ref().is_none_or(|body| body.inner.is_end_stream())
+        match &self.0 {
+            Form::Whole(bytes) => bytes.is_empty(),
+            Form::Streaming(body) => body.inner.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.as_ref().map_or_else(|| SizeHint::with_exact(0), |body| body.inner.size_hint())
+        match &self.0 {
+            Form::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Form::Streaming(body) => body.inner.size_hint(),
+        }
     }
 }
 
 impl Streaming {
+    /// The whole body. What comes in one piece, as most small ones do, is not copied.
+    async fn whole(&mut self, length: u64) -> Result<Bytes, UploadError> {
+        let mut pieces = Vec::new();
+        loop {
+            // Trailers have no place behind a body of known length.
+            let data = match poll_fn(|cx| self.poll(cx)).await {
+                Some(frame) => frame?.into_data().unwrap_or_default(),
+                None => return Err(self.upload.fail(FaultKind::BadBody, "the body is shorter than its length")),
+            };
+            if pieces.is_empty() && data.len() as u64 >= length {
+                return Ok(data);
+            }
+            pieces.extend_from_slice(&data);
+            if pieces.len() as u64 >= length {
+                return Ok(pieces.into());
+            }
+        }
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
         let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(cx) else {
             return self.pace.wait(cx, &self.upload).map(|error| Some(Err(error)));

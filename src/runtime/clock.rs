@@ -51,6 +51,12 @@ impl Deadline {
         self.left().is_zero()
     }
 
+    /// As much later as something else has taken that does not count.
+    #[must_use]
+    pub fn later(self, by: Duration) -> Self {
+        Self(self.0 + by)
+    }
+
     /// The earlier of this and `wait` from now.
     #[must_use]
     pub fn or_after(self, wait: Duration) -> Self {

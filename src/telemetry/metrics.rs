@@ -60,6 +60,7 @@ rows! {
         Probes = "clearway_probes_total", "Looks at targets to see whether they are well.";
         ProbesFailed = "clearway_probes_failed_total", "Looks at targets that found something wrong.";
         Held = "clearway_held_total", "Requests that waited for a target that accepts.";
+        Queued = "clearway_queued_total", "Requests that waited for a slot of a target.";
         DownloadsRescued = "clearway_downloads_rescued_total", "Downloads that went on after their target broke off.";
         DownloadsLost = "clearway_downloads_lost_total", "Downloads cut off although they could have gone on.";
         ProxyHeadersRefused = "clearway_proxy_headers_refused_total", "Connections without a good PROXY header.";
@@ -77,6 +78,8 @@ rows! {
         MemoryFull = "clearway_limit_memory_total", "Requests refused by limits.memory.";
         TunnelsFull = "clearway_limit_tunnels_total", "Tunnels refused by limits.tunnels.";
         AnswerHeadTooLarge = "clearway_limit_answer_head_total", "Answer heads over limits.answer_head.";
+        QueueFull = "clearway_limit_queue_total", "Requests refused or put out by a service's queue.";
+        GatheredFull = "clearway_limit_gathered_total", "Small bodies that streamed for want of limits.gathered.";
         SlowBodies = "clearway_limit_min_upload_rate_total", "Request bodies slower than limits.min_upload_rate.";
         LingerCutOff = "clearway_limit_linger_total", "Unread request bodies cut off by limits.linger or its timeout.";
         BodyTooLarge = "clearway_limit_max_body_total", "Request bodies over their service's max_body.";
@@ -95,6 +98,7 @@ rows! {
         HeadTimeouts = "clearway_timeout_head_total", "Connections ended by timeouts.head.";
         KeepAliveTimeouts = "clearway_timeout_keep_alive_total", "Connections ended by timeouts.keep_alive.";
         ConnectTimeouts = "clearway_timeout_connect_total", "Connection attempts ended by timeouts.connect.";
+        QueueTimeouts = "clearway_timeout_queue_total", "Requests ended by a service's queue_time.";
         HoldTimeouts = "clearway_timeout_hold_total", "Requests ended by timeouts.hold.";
         FirstByteTimeouts = "clearway_timeout_first_byte_total", "Requests ended by timeouts.first_byte.";
         TargetIdleTimeouts = "clearway_timeout_target_idle_total", "Answers ended by timeouts.target_idle.";
@@ -109,6 +113,7 @@ rows! {
         Connections = "clearway_connections", "Open client connections.";
         ParkedConnections = "clearway_parked_connections", "Open client connections that are parked.";
         Requests = "clearway_requests_in_flight", "Requests in flight.";
+        Queued = "clearway_queued_requests", "Requests waiting for a slot of a target.";
         Held = "clearway_held_requests", "Requests waiting for a target that accepts.";
         Tunnels = "clearway_tunnels", "Open tunnels.";
         PooledConnections = "clearway_pooled_connections", "Idle connections to targets.";

@@ -50,6 +50,7 @@ impl Group {
             service,
             health: settings.health.clone(),
             probe: own.probe.clone(),
+            turns: own.turns.clone(),
             tls: tls.filter(|_| target.addr.tls).cloned(),
         };
         let earlier = |target: &TargetSettings| {

@@ -101,6 +101,12 @@ where
         }
     }
 
+    /// Its body, and how that is framed, as long as nothing of it was sent.
+    pub fn body_mut(&mut self) -> Option<(&mut B, Framing)> {
+        let framing = self.framing;
+        self.body.as_mut().filter(|_| self.given == 0).map(|body| (body, framing))
+    }
+
     /// The bytes that are kept of it in memory.
     #[must_use]
     pub fn kept(&self) -> u64 {

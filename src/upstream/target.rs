@@ -1,12 +1,14 @@
 //! Target: one address of a service, what is believed of it, and the right to use it.
 
 use super::resolve::Addresses;
+use super::slots::{Lane, Lanes, NoSlot, Slot};
 use super::waiting::Waiting;
 use crate::domain::addr::TargetAddr;
+use crate::domain::class::Class;
 use crate::domain::health::{Health, Sign, State};
 use crate::domain::names::ServiceName;
-use crate::domain::settings::{HealthSettings, ProbeSettings};
-use crate::runtime::now;
+use crate::domain::settings::{HealthSettings, ProbeSettings, TurnSettings};
+use crate::runtime::{Deadline, now};
 use crate::tls::ClientTls;
 use arc_swap::ArcSwap;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
@@ -22,6 +24,7 @@ pub struct Target {
     addr: TargetAddr,
     label: Arc<str>,
     outstanding: AtomicUsize,
+    lanes: Lanes,
     /// What the choice of a target needs of `health`, without its lock.
     standing: AtomicU8,
     drained: AtomicBool,
@@ -40,6 +43,7 @@ pub(super) struct Plan {
     pub(super) service: ServiceName,
     pub(super) health: HealthSettings,
     pub(super) probe: ProbeSettings,
+    pub(super) turns: TurnSettings,
     pub(super) tls: Option<ClientTls>,
 }
 
@@ -67,8 +71,10 @@ pub struct TargetView {
     pub reason: String,
     /// For how long.
     pub since: Duration,
-    /// Requests that use it now.
+    /// Requests that use it now, or wait for a slot.
     pub outstanding: usize,
+    /// Those of them that wait for a slot.
+    pub queued: u64,
     /// Where its name leads, or its address.
     pub addresses: Vec<std::net::SocketAddr>,
 }
@@ -87,6 +93,7 @@ impl Target {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             label: addr.to_string().into(),
             outstanding: AtomicUsize::new(0),
+            lanes: Lanes::new(&plan.turns),
             standing: AtomicU8::new(Rank::Fit as u8),
             drained: AtomicBool::new(false),
             health: Mutex::new(Health::new(now())),
@@ -163,6 +170,7 @@ impl Target {
             reason: health.reason().to_owned(),
             since: now().saturating_duration_since(health.since()),
             outstanding: self.outstanding(),
+            queued: self.lanes.queued(),
             addresses: self.addresses.known().as_deref().unwrap_or_default().to_vec(),
         }
     }
@@ -177,6 +185,7 @@ impl Target {
 
     /// Goes on by another configuration.
     pub(super) fn follow(&self, plan: Plan) {
+        self.lanes.follow(&plan.turns);
         self.plan.store(Arc::new(plan));
     }
 
@@ -280,12 +289,32 @@ impl Drop for Target {
 pub struct Lease {
     target: Arc<Target>,
     place: usize,
+    /// What it has of the target's slots.
+    slot: Option<Slot>,
 }
 
 impl Lease {
     pub(super) fn new(target: &Arc<Target>, place: usize) -> Self {
         target.outstanding.fetch_add(1, Ordering::Relaxed);
-        Self { target: Arc::clone(target), place }
+        Self { target: Arc::clone(target), place, slot: None }
+    }
+
+    /// Takes a slot of the target, if one is free.
+    pub fn try_enter(&mut self, lane: Lane) -> bool {
+        self.slot = self.target.lanes.get(lane).try_take();
+        self.slot.is_some()
+    }
+
+    /// Takes a slot of the target, after a wait where none is free.
+    ///
+    /// # Errors
+    /// `NoSlot`.
+    ///
+    /// # Cancel safety
+    /// The place in the queue is given up.
+    pub async fn enter(&mut self, lane: Lane, class: Class, client: u64, deadline: Deadline) -> Result<(), NoSlot> {
+        self.slot = Some(self.target.lanes.get(lane).take(class, client, deadline).await?);
+        Ok(())
     }
 
     /// The target.

@@ -51,6 +51,7 @@ mod tls;
 mod tls_targets;
 mod token_gate;
 mod traffic;
+mod turns;
 mod upgrade;
 mod web_configuration;
 mod wrong_service;

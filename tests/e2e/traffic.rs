@@ -10,16 +10,9 @@ fn from_agent(path: &str) -> String {
     )
 }
 
-/// What was counted under `name` with `label`, as said at the end.
-fn counted(proxy: &Proxy, name: &str, label: &str) -> u64 {
-    let events = proxy.events().json();
-    let is = |event: &&Value| event["name"] == name && event["labels"].as_str().is_some_and(|all| all.contains(label));
-    events.iter().find(is).and_then(|event| event["value"].as_u64()).unwrap_or_default()
-}
-
 fn assert_counted(proxy: &Proxy, expected: &[(&str, &str, u64)]) {
     for (name, label, value) in expected {
-        assert_eq!(counted(proxy, name, label), *value, "{name} {label}");
+        assert_eq!(proxy.counted_with(name, label), *value, "{name} {label}");
     }
 }
 

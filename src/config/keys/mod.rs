@@ -11,6 +11,7 @@ mod logs;
 mod network;
 mod protection;
 mod targets;
+mod turns;
 
 use super::slot::Slot;
 
@@ -100,6 +101,7 @@ pub(super) fn keys() -> impl Iterator<Item = &'static Key> {
         .chain(network::KEYS)
         .chain(legacy::KEYS)
         .chain(answers::KEYS)
+        .chain(turns::KEYS)
         .chain(limits::KEYS)
         .chain(protection::KEYS)
         .chain(logs::KEYS)

@@ -11,6 +11,7 @@ mod memory;
 mod protection;
 mod targets;
 mod timeouts;
+mod turns;
 
 pub use answers::AnswerSettings;
 pub use layout::Layout;
@@ -20,6 +21,7 @@ pub use memory::Memory;
 pub use protection::{CrossSite, DefaultKeyRules, FilesProtection, Logins, Protection, TokenGate};
 pub use targets::{Balance, ExpectedStatuses, HealthSettings, HoldLimits, ProbeSettings, TargetSettings};
 pub use timeouts::Timeouts;
+pub use turns::{GatherSettings, TurnSettings};
 
 use super::addr::{ListenAddr, TargetAddr, TrustedNetworks};
 use super::names::{HostName, PerService};
@@ -66,6 +68,8 @@ pub struct Settings {
     pub protection: Protection,
     /// What idle connections give back.
     pub memory: Memory,
+    /// Small bodies taken in before a target is asked.
+    pub gathering: GatherSettings,
     /// Idle connections to targets.
     pub pool: PoolSettings,
     /// One line per request.
@@ -129,6 +133,8 @@ pub struct ServiceSettings {
     pub probe: ProbeSettings,
     /// The largest request body; `None` for no limit.
     pub max_body: Option<ByteSize>,
+    /// How many requests a target works on at once.
+    pub turns: TurnSettings,
 }
 
 /// Idle connections to targets.
@@ -184,6 +190,7 @@ impl Settings {
             timeouts: Timeouts::default(),
             protection: Protection::default(),
             memory: Memory::default(),
+            gathering: GatherSettings::default(),
             pool: PoolSettings { idle_per_target: 256, idle_age: Duration::from_secs(30) },
             access_log: AccessLogSettings {
                 enabled: true,
@@ -215,6 +222,7 @@ fn default_services() -> PerService<ServiceSettings> {
             ca: None,
             probe: ProbeSettings::of(service),
             max_body: None,
+            turns: TurnSettings::of(service),
         }
     })
 }

@@ -261,9 +261,15 @@ impl Proxy {
 
     /// What was counted under `name`, without labels, as said at the end; 0 for what was not.
     pub(crate) fn counted(&self, name: &str) -> u64 {
+        self.counted_with(name, "")
+    }
+
+    /// The same with `label` among the labels.
+    pub(crate) fn counted_with(&self, name: &str, label: &str) -> u64 {
         let events = self.events.json();
-        let event = events.iter().find(|event| event["message"] == "counted" && event["name"] == name);
-        event.map_or(0, |event| event["value"].as_u64().unwrap())
+        let has = |labels: &Value| labels.as_str().is_some_and(|labels| labels.contains(label));
+        let is = |event: &&Value| event["message"] == "counted" && event["name"] == name && has(&event["labels"]);
+        events.iter().find(is).map_or(0, |event| event["value"].as_u64().unwrap())
     }
 
     /// Asks for the end, without waiting for it.
