@@ -12,8 +12,8 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     target="$(rustc -vV | sed -n 's/^host: //p')" \
     && RUSTFLAGS="-C target-feature=+crt-static" cargo build --locked --release --target "$target" \
     && install -D "target/$target/release/clearway" /image/usr/local/bin/clearway \
-    && mkdir -p /image/opt/clearml/config /image/certs /image/var/lib/clearway /image/tmp \
-    && chown -R 65532:65532 /image/var/lib/clearway \
+    && mkdir -p /image/opt/clearml/config /image/certs /image/var/lib/clearway /image/run/clearway /image/tmp \
+    && chown -R 65532:65532 /image/var/lib/clearway /image/run/clearway \
     && chmod 1777 /image/tmp
 
 # Empty, because names are looked up in /etc/hosts and by DNS only, and both are part of a static glibc.
@@ -33,5 +33,5 @@ EXPOSE 80 443
 ENTRYPOINT ["/usr/local/bin/clearway"]
 CMD ["run"]
 
-# No HEALTHCHECK: the image has no shell and no client, and a check through the proxy would restart it for a fault of
-# the services behind it. Ask from outside, for instance for https://app.<domain>/version.json.
+# Whether the proxy itself answers, never a service behind it: that one's fault must not restart the proxy.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=10s CMD ["/usr/local/bin/clearway", "status"]

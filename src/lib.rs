@@ -37,6 +37,7 @@ pub mod listener;
 pub mod standin;
 
 /// The composition root.
+pub mod admin;
 pub mod app;
 
 /// The command line.

@@ -20,24 +20,31 @@ const LAYERS: &[(&str, u32)] = &[
     ("connection", 80),
     ("listener", 90),
     ("standin", 90),
+    ("admin", 100),
     ("app", 110),
     ("cli", 120),
 ];
 
 /// Folders that only the named folders may import, whatever the layer.
-const SEEN_ONLY_BY: &[(&str, &[&str])] =
-    &[("config", &["app", "cli"]), ("standin", &["app", "cli"]), ("app", &["cli"]), ("cli", &[])];
+const SEEN_ONLY_BY: &[(&str, &[&str])] = &[
+    ("config", &["app", "cli"]),
+    ("standin", &["app", "cli"]),
+    ("admin", &["app", "cli"]),
+    ("app", &["cli"]),
+    ("cli", &[]),
+];
 
 /// Crates that only the named folders may name. Crates that are not listed here are free.
 const CRATES: &[(&str, &[&str])] = &[
-    ("tokio", &["runtime", "upstream", "request", "connection", "listener", "standin", "app", "cli"]),
-    ("hyper", &["upstream", "request", "connection", "listener", "standin"]),
-    ("hyper_util", &["upstream", "request", "connection", "listener", "standin"]),
+    ("tokio", &["runtime", "upstream", "request", "connection", "listener", "standin", "admin", "app", "cli"]),
+    ("hyper", &["upstream", "request", "connection", "listener", "standin", "admin"]),
+    ("hyper_util", &["upstream", "request", "connection", "listener", "standin", "admin"]),
     ("http_body", &["upstream", "request", "connection", "listener", "standin"]),
-    ("http_body_util", &["upstream", "request", "connection", "listener", "standin"]),
+    ("http_body_util", &["upstream", "request", "connection", "listener", "standin", "admin"]),
     ("httparse", &["upstream"]),
     ("rustls", &["tls"]),
     ("tokio_rustls", &["listener", "upstream"]),
+    ("aws_lc_rs", &["clearml", "tls"]),
     ("rcgen", &["tls"]),
     ("x509_parser", &["tls"]),
     ("hocon", &["config"]),
@@ -48,6 +55,9 @@ const CRATES: &[(&str, &[&str])] = &[
     ("file_rotate", &["telemetry"]),
     ("clap", &["cli"]),
     ("tracing_subscriber", &["telemetry"]),
+    ("listenfd", &["runtime"]),
+    ("rustix", &["runtime"]),
+    ("serde", &["admin", "app", "cli"]),
     ("socket2", &["runtime", "listener"]),
     ("tempfile", &["tls", "standin", "app"]),
 ];

@@ -1,6 +1,6 @@
 //! The certificates that `Settings` asks for: from files, else from the local CA.
 
-use crate::domain::names::{HostName, ServiceName};
+use crate::domain::names::{HostName, NamePattern, ServiceName};
 use crate::domain::settings::{Domains, Layout, Settings};
 use crate::runtime::wall;
 use crate::tls::{CertStore, LoadError, LocalAuthority, LocalCaError, LocalNames, ensure_local, load_pair};
@@ -160,6 +160,21 @@ fn listed(layout: &Layout) -> &[HostName] {
         Domains::Any => &[],
         Domains::Listed(domains) => domains,
     }
+}
+
+/// What `store` would take away from clients that `old` serves: names that are covered no more, and issuers that
+/// are sent no more. What was so before is not held against it.
+pub(super) fn losses(store: &CertStore, about: &Certificates, old: &CertStore, before: &Certificates) -> Vec<String> {
+    let uncovered = about.uncovered.iter().filter(|name| !before.uncovered.contains(name));
+    let uncovered = uncovered.map(|name| format!("no certificate covers {name}"));
+    let complete = |name: &NamePattern| {
+        old.certificates().iter().any(|other| other.names().contains(name) && !other.lacks_issuer())
+    };
+    let incomplete = store.certificates().iter().filter(|certificate| certificate.lacks_issuer());
+    let incomplete = incomplete
+        .filter(|certificate| certificate.names().iter().any(complete))
+        .map(|certificate| format!("{} lacks its issuer; the one in use has it", certificate.file().display()));
+    uncovered.chain(incomplete).collect()
 }
 
 /// Says what is not as it should be, though nothing that stops a start.

@@ -1,24 +1,23 @@
-//! Start, serve, drain, stop.
+//! Start, serve, reload, hand over, drain, stop.
 
 use super::build::App;
-use super::default_keys::DefaultKeyCheck;
-use super::worker::WorkerMain;
-use crate::connection::Connections;
-use crate::domain::facts::ListenerKind;
-use crate::domain::names::{PerService, ServiceName};
-use crate::listener::{Acceptor, Bound};
-use crate::request::{Shield, Site, Worker};
-use crate::runtime::{Deadline, Shutdown, Tasks, WorkerId, reopen_signal, run_here, start_workers, stop_signals};
-use crate::telemetry::{AccessWriter, Metrics, WorkerMetrics};
-use crate::upstream::{Connector, Group, Watch};
+use super::control::{Ears, Ending, until_ended};
+use super::crew::{Crew, Shared};
+use super::handover::Handover;
+use super::manager::Manager;
+use super::reload::{ConfigSource, named_files};
+use super::running::Running;
+use super::watch::Watch;
+use crate::request::{Common, Maintenance};
+use crate::runtime::{Deadline, Places, Shutdown, Tasks, now, run_here};
+use crate::telemetry::Metrics;
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::net::TcpListener;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,218 +38,122 @@ impl fmt::Display for RunError {
 
 impl Error for RunError {}
 
+/// How long answers of the admin socket may take to leave when all else is done.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 impl App {
     /// Serves until a stop signal, then drains; blocks the calling thread. A second signal ends the drain at once.
+    /// Meanwhile `source` is loaded again when its files change or somebody asks for it, and the admin socket is
+    /// answered. Where there is a `handover`, the process before this one is told that it may leave.
     ///
     /// # Errors
     /// `RunError` when threads or signal handlers cannot be had.
-    pub fn run(self) -> Result<Ended, RunError> {
-        let settings = Arc::clone(&self.settings);
+    pub fn run(self, source: &ConfigSource, handover: Option<Handover>) -> Result<Ended, RunError> {
+        let Self { picture, listeners, tickets, access, metrics, keys, shield } = self;
         let (shutdown, watch) = Shutdown::new();
         let (alive, done) = mpsc::channel(1);
         let cut = Arc::new(AtomicUsize::new(0));
-        let watched = Watched::new(&self);
-        let (mut parts, access, metrics) = self.into_parts();
-        let workers = start_workers(settings.workers, |id| {
-            let tasks = Tasks::new();
-            let acceptor = parts.acceptor(id, &tasks, watch.clone(), &access, &metrics);
-            let sockets = parts.take_sockets();
-            WorkerMain {
-                acceptor,
-                sockets,
-                shutdown: watch.clone(),
-                tasks,
-                cut: Arc::clone(&cut),
-                alive: alive.clone(),
-            }
-            .run()
-        })
-        .map_err(RunError)?;
+        let maintenance = Maintenance::new(picture.settings.maintenance.held);
+        let tunnels = Places::new(picture.settings.limits.tunnels.get());
+        let common = Common { tunnels, maintenance: maintenance.clone(), shield };
+        let shared = Shared::new(&picture, watch, common);
+        let (crew, workers) =
+            Crew::start(&picture, &listeners, shared, (&access, &metrics), (&alive, &cut)).map_err(RunError)?;
         drop(alive);
-        run_here(watch_and_wait(watched, shutdown, done, settings.timeouts.drain, &access))
-            .and_then(|waited| waited)
-            .map_err(RunError)?;
+        let files = source.files().into_iter().chain(named_files(&picture.settings));
+        let watch = Watch::new(files);
+        let running = Running {
+            picture,
+            listeners,
+            leaving: Vec::new(),
+            tickets,
+            access,
+            metrics,
+            crew,
+            watch,
+            maintenance,
+            keys,
+            key_check: None,
+            manager: Manager::of(&source.request.environment),
+            started: now(),
+            last_reload: None,
+            shutdown,
+            tasks: Tasks::new(),
+            tasks_end: Shutdown::new().0,
+        };
+        let serving = serve(running, source, handover, done);
+        let running = run_here(serving).and_then(|served| served).map_err(RunError)?;
         let panicked = workers.join();
         if panicked > 0 {
             tracing::error!(panicked, "workers ended by a panic");
         }
-        access.finish();
+        running.access.finish();
         let cut = cut.load(Ordering::Relaxed);
-        report(&metrics, cut);
+        report(&running.metrics, cut);
         Ok(Ended { cut })
     }
-
-    fn into_parts(self) -> (Parts, AccessWriter, Metrics) {
-        let https_port = self.https_port();
-        let settings = &self.settings;
-        let places = Arc::new(Semaphore::new(settings.limits.connections.get().min(Semaphore::MAX_PERMITS)));
-        let tunnels = Arc::new(Semaphore::new(settings.limits.tunnels.get().min(Semaphore::MAX_PERMITS)));
-        let template = Site::new(Arc::clone(settings), self.groups, self.covered);
-        let parts = Parts {
-            template,
-            https: self.https,
-            http: self.http,
-            legacy: self.legacy,
-            tls: self.tls,
-            places,
-            tunnels,
-            shield: self.shield,
-            numbers: Arc::default(),
-            https_port,
-        };
-        (parts, self.access, self.metrics)
-    }
 }
 
-/// What workers are made from.
-struct Parts {
-    template: Site,
-    https: Vec<Bound>,
-    http: Vec<Bound>,
-    legacy: PerService<Vec<Bound>>,
-    tls: Arc<crate::tls::ServerTls>,
-    places: Arc<Semaphore>,
-    tunnels: Arc<Semaphore>,
-    shield: Arc<Shield>,
-    numbers: Arc<AtomicU64>,
-    https_port: u16,
-}
-
-impl Parts {
-    fn acceptor(
-        &self,
-        id: WorkerId,
-        tasks: &Tasks,
-        watch: crate::runtime::ShutdownWatch,
-        access: &AccessWriter,
-        metrics: &Metrics,
-    ) -> Acceptor {
-        let settings = &self.template.settings;
-        let shard = metrics.worker(id.0);
-        let log = access.for_worker(shard.clone(), crate::runtime::now);
-        // Counted by worker, so that no request touches memory of another one.
-        let share = settings.limits.requests.get().div_ceil(settings.workers.get());
-        let site =
-            Site::new(Arc::clone(settings), Arc::clone(&self.template.groups), Arc::clone(&self.template.covered));
-        let worker = Worker::new(
-            site,
-            log,
-            shard.clone(),
-            tasks.clone(),
-            share,
-            Arc::clone(&self.tunnels),
-            Arc::clone(&self.shield),
-        );
-        let connections = Connections {
-            limits: Arc::new(settings.limits.clone()),
-            timeouts: Arc::new(settings.timeouts.clone()),
-            park: settings.memory.park,
-            metrics: shard,
-            tasks: tasks.clone(),
-            shutdown: watch,
-        };
-        Acceptor {
-            connections,
-            worker: Arc::new(worker),
-            tls: Arc::clone(&self.tls),
-            places: Arc::clone(&self.places),
-            numbers: Arc::clone(&self.numbers),
-            https_port: self.https_port,
-        }
-    }
-
-    /// One socket of each address, for the next worker.
-    fn take_sockets(&mut self) -> Vec<(ListenerKind, TcpListener)> {
-        let https = self.https.iter_mut().map(|bound| (ListenerKind::Https, bound));
-        let http = self.http.iter_mut().map(|bound| (ListenerKind::Http, bound));
-        let PerService { app, api, files } = &mut self.legacy;
-        let legacy = [(ServiceName::App, app), (ServiceName::Api, api), (ServiceName::Files, files)];
-        let legacy = legacy
-            .into_iter()
-            .flat_map(|(service, bound)| bound.iter_mut().map(move |bound| (ListenerKind::Legacy(service), bound)));
-        https
-            .chain(http)
-            .chain(legacy)
-            .filter_map(|(kind, bound)| bound.sockets.pop().map(|socket| (kind, socket)))
-            .collect()
-    }
-}
-
-/// What the watchers of targets need, which run beside the workers.
-struct Watched {
-    groups: Arc<PerService<Group>>,
-    connector: Connector,
-    metrics: WorkerMetrics,
-    check: DefaultKeyCheck,
-}
-
-impl Watched {
-    fn new(app: &App) -> Self {
-        let metrics = app.metrics.worker(0);
-        let (timeouts, limits) = (&app.settings.timeouts, &app.settings.limits);
-        let connector = Connector::new(metrics.clone(), timeouts.connect, limits.answer_head.as_usize());
-        let check = DefaultKeyCheck {
-            settings: Arc::clone(&app.settings),
-            groups: Arc::clone(&app.groups),
-            keys: Arc::clone(&app.keys),
-            metrics: metrics.clone(),
-        };
-        Self { groups: Arc::clone(&app.groups), connector, metrics, check }
-    }
-}
-
-/// Watches the targets until all workers are done: requests wait for targets during a drain too.
-async fn watch_and_wait(
-    watched: Watched,
-    shutdown: Shutdown,
-    done: mpsc::Receiver<()>,
-    patience: Duration,
-    access: &AccessWriter,
-) -> io::Result<()> {
-    let (stop, stopped) = Shutdown::new();
-    let tasks = Tasks::new();
-    let Watched { groups, connector, metrics, check } = watched;
-    tasks.spawn("default keys", check.run(stopped.clone()));
-    let watch = Watch::new(connector, metrics, tasks.clone(), stopped);
-    groups.iter().for_each(|(_, group)| watch.over(group));
-    let waited = wait(shutdown, done, patience, access).await;
-    stop.drain(Deadline::after(Duration::ZERO));
-    tasks.drained().await;
-    waited
-}
-
-/// Waits for a stop signal, drains, and returns when all workers are done.
-async fn wait(
-    shutdown: Shutdown,
+/// Serves until it ends, drains, and returns when all workers are done.
+async fn serve(
+    mut running: Running,
+    source: &ConfigSource,
+    handover: Option<Handover>,
     mut done: mpsc::Receiver<()>,
-    patience: Duration,
-    access: &AccessWriter,
-) -> io::Result<()> {
-    let mut signals = stop_signals()?;
-    let mut moved = reopen_signal()?;
+) -> io::Result<Running> {
+    let mut ears = Ears::open()?;
+    for listener in running.listeners.iter() {
+        running.crew.listen(listener).await?;
+    }
+    running.watch_targets();
+    running.check_keys();
+    let mut handover = handover;
+    if let Some(handover) = &mut handover {
+        running.continue_from(handover);
+        handover.ready();
+    }
+    let admin = running.open_admin(&source.request.environment, handover.is_some());
+    running.manager.ready("serving");
+    if let Some(handover) = handover {
+        handover.done();
+    }
     tracing::info!("ready");
-    let signal = loop {
-        tokio::select! {
-            signal = signals.next() => break signal,
-            () = moved.next() => {
-                tracing::info!(signal = "SIGUSR1", "the access log is opened anew");
-                access.reopen();
-            }
-            // Without workers there is nothing to wait for.
-            _ = done.recv() => return Ok(()),
+    let ending = until_ended(&mut running, source, admin.as_ref(), &mut ears, &mut done).await;
+    drop(admin);
+    let patience = running.picture.settings.timeouts.drain;
+    let deadline = Deadline::after(patience);
+    match ending {
+        // Without workers there is nothing to wait for.
+        Ending::Over => return Ok(running),
+        Ending::Stop(signal) => {
+            running.manager.stopping("finishing what runs");
+            let deadline_ms = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
+            tracing::info!(signal, deadline_ms, "stopping");
+            running.drain(deadline);
         }
-    };
-    tracing::info!(signal, deadline_ms = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX), "stopping");
-    shutdown.drain(Deadline::after(patience));
-    tokio::select! {
-        _ = done.recv() => {}
-        signal = signals.next() => {
-            tracing::warn!(signal, "stopping at once; running requests are cut off");
-            shutdown.drain(Deadline::after(Duration::ZERO));
-            done.recv().await;
+        Ending::Upgraded => running.leave(deadline),
+    }
+    let mut at_once = matches!(ending, Ending::Stop(_));
+    loop {
+        tokio::select! {
+            _ = done.recv() => break,
+            signal = ears.stop.next() => {
+                let deadline = if at_once { Deadline::at(now()) } else { deadline };
+                match at_once {
+                    true => tracing::warn!(signal, "stopping at once; running requests are cut off"),
+                    false => tracing::info!(signal, "stopping"),
+                }
+                at_once = true;
+                running.drain(deadline);
+            }
         }
     }
-    Ok(())
+    // Requests wait for targets during a drain too, so those were watched until here.
+    running.tasks_end.drain(Deadline::at(now()));
+    // Its end is seen as one.
+    running.key_check = None;
+    let _ = Deadline::after(LAST_WORDS).bound(running.tasks.drained()).await;
+    Ok(running)
 }
 
 fn report(metrics: &Metrics, cut: usize) {

@@ -1,15 +1,31 @@
 //! The composition root: the only code that knows every part.
 //!
-//! Owns: building the parts from `Settings`, starting them, stopping them.
+//! Owns: building the parts from `Settings`, starting them, replacing them on reload, stopping them.
 
 mod build;
+mod build_error;
 mod certificates;
+mod commands;
+mod control;
+mod crew;
 mod default_keys;
 mod demo;
+mod handover;
 mod lifecycle;
+mod listeners;
+mod manager;
+mod picture;
+mod reload;
+mod running;
+mod status;
+mod upgrade;
+mod watch;
 mod worker;
 
-pub use build::{App, BuildError};
+pub use build::App;
+pub use build_error::BuildError;
 pub use certificates::{CertificateError, Certificates, Finding, authority_file, inspect};
 pub use demo::Demo;
+pub use handover::{Handover, activated};
 pub use lifecycle::{Ended, RunError};
+pub use reload::ConfigSource;

@@ -52,7 +52,8 @@ struct Said<'a> {
 
 fn what_happened(fault: &Fault) -> String {
     let public = fault.kind.public();
-    if fault.kind.side() != Side::Client || fault.detail.is_empty() {
+    // What an operator wrote for those who wait, and what the client caused; the rest is for the log.
+    if (fault.kind.side() != Side::Client && fault.kind != FaultKind::Maintenance) || fault.detail.is_empty() {
         return public.to_owned();
     }
     let detail =
@@ -114,6 +115,9 @@ fn remedy(kind: FaultKind, service: Option<ServiceName>) -> Cow<'static, str> {
         FaultKind::QueueFull | FaultKind::QueueTimeout => {
             "It is safe to try again. If this stays, look at what keeps the service busy: the proxy's log names actions \
              and workers."
+        }
+        FaultKind::Maintenance => {
+            "Nothing is lost by waiting: ClearML's clients try again by themselves until it is over."
         }
         FaultKind::Stopping => "It is safe to try again in a few seconds.",
         FaultKind::Internal => "Please report this with the proxy's log of this request.",
@@ -288,7 +292,8 @@ mod tests {
         for service in SERVICES {
             for kind in FaultKind::ALL {
                 let shown = answer(service, *kind, "10.0.0.7 said so", None).body.contains("10.0.0.7");
-                assert_eq!(shown, kind.side() == Side::Client, "{service:?} {kind:?}");
+                let meant = kind.side() == Side::Client || *kind == FaultKind::Maintenance;
+                assert_eq!(shown, meant, "{service:?} {kind:?}");
             }
         }
     }

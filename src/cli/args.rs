@@ -1,7 +1,7 @@
 //! The arguments, as clap reads them. Texts that mean configuration are checked by `config`, with everything else.
 
 use crate::config::{Environment, LoadRequest, Overrides};
-use crate::domain::names::PerService;
+use crate::domain::names::{PerService, ServiceName};
 use clap::{Parser, Subcommand, ValueEnum};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -26,6 +26,21 @@ pub(super) enum Command {
     Run(RunArgs),
     /// Check the configuration as `run` would read it, without starting
     Check(CheckArgs),
+    /// Show a running proxy: targets, connections, certificates, the last reload
+    Status(CallArgs),
+    /// Load the configuration of a running proxy again; it takes effect whole or not at all
+    Reload(CallArgs),
+    /// Send no new requests to a service's targets, or one of them; running ones finish
+    Drain(TargetArgs),
+    /// Send requests there again
+    Undrain(TargetArgs),
+    /// Close services for a while, or open them again
+    ///
+    /// API calls get 503, on which ClearML's clients wait; browsers get a page that loads itself again; new uploads are
+    /// held. A restart of the proxy ends it.
+    Maintenance(MaintenanceArgs),
+    /// Hand over to a new process of the program on disk without losing a connection
+    Upgrade(CallArgs),
     /// Hash a password for ClearML's fixed users, as `pass_hashed: true` wants it
     ///
     /// Asks for the password without showing it, or reads the first line of a pipe. Prints base64 of a bcrypt hash:
@@ -92,6 +107,92 @@ pub(super) struct RunArgs {
     /// Also start stand-ins for ClearML's three services, to try the proxy without a server
     #[arg(long)]
     pub(super) demo: bool,
+    /// Take over from the process at the other end of standard input
+    #[arg(long, hide = true)]
+    pub(super) take_over: bool,
+}
+
+/// Which running proxy.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct CallArgs {
+    /// The admin socket [default: admin.socket of the configuration, else the usual places]
+    #[arg(long, value_name = "PATH")]
+    pub(super) socket: Option<PathBuf>,
+    /// Take admin.socket from this file
+    #[arg(long, value_name = "FILE", conflicts_with = "socket")]
+    config: Option<PathBuf>,
+    /// Print the answer as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+impl CallArgs {
+    /// The configuration that may name the socket.
+    pub(super) fn request(&self, environment: Environment) -> LoadRequest {
+        let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        LoadRequest { file: self.config.clone(), environment, overrides: Overrides::default(), cores }
+    }
+}
+
+/// `clearway drain` and `clearway undrain`.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct TargetArgs {
+    /// The service
+    pub(super) service: Service,
+    /// One of its targets, as configured; all of them without it
+    pub(super) target: Option<String>,
+    #[command(flatten)]
+    pub(super) call: CallArgs,
+}
+
+/// `clearway maintenance`.
+#[derive(Clone, Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  clearway maintenance on api --for 10m --reason \"database upgrade\"\n  clearway maintenance off"
+)]
+pub(super) struct MaintenanceArgs {
+    /// Begin or end
+    state: OnOff,
+    /// The services; all of them without any
+    pub(super) services: Vec<Service>,
+    /// It ends by itself after this long
+    #[arg(long = "for", value_name = "DURATION")]
+    pub(super) duration: Option<String>,
+    /// A sentence for those who wait
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: Option<String>,
+    #[command(flatten)]
+    pub(super) call: CallArgs,
+}
+
+impl MaintenanceArgs {
+    pub(super) const fn begins(&self) -> bool {
+        matches!(self.state, OnOff::On)
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum OnOff {
+    On,
+    Off,
+}
+
+/// A service, by name.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Service {
+    App,
+    Api,
+    Files,
+}
+
+impl Service {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::App => ServiceName::App.as_str(),
+            Self::Api => ServiceName::Api.as_str(),
+            Self::Files => ServiceName::Files.as_str(),
+        }
+    }
 }
 
 /// `clearway check`.

@@ -1,13 +1,16 @@
 //! The command line: arguments in, exit code out.
 //!
-//! Exit codes: 0 when all went well, 1 for a configuration or run-time failure, 2 for a wrong command line.
+//! Exit codes: 0 when all went well, 1 for a configuration or run-time failure or where the proxy refused, 2 for a wrong
+//! command line, 3 where no running proxy answers.
 
 mod args;
 mod check;
 mod client_config;
+mod control;
 mod output;
 mod password;
 mod run;
+mod status;
 mod users;
 
 use args::{Args, Command, Reference, UsersCommand};
@@ -16,6 +19,9 @@ use std::process::ExitCode;
 
 /// A wrong command line.
 const USAGE: u8 = 2;
+
+/// No running proxy answers.
+const NOT_RUNNING: u8 = 3;
 
 /// Runs the command that the process's arguments name.
 #[must_use]
@@ -39,6 +45,12 @@ fn dispatch(command: Command) -> ExitCode {
         Command::Run(args) => run::run(args),
         Command::Check(args) => check::check(&args),
         Command::ClientConfig(args) => client_config::client_config(&args),
+        Command::Status(args) => control::status(&args),
+        Command::Reload(args) => control::reload(&args),
+        Command::Drain(args) => control::drain(&args, "/drain"),
+        Command::Undrain(args) => control::drain(&args, "/undrain"),
+        Command::Maintenance(args) => control::maintenance(&args),
+        Command::Upgrade(args) => control::upgrade(&args),
         Command::HashPassword(args) => password::hash_password(&args),
         Command::Users(UsersCommand::Check(args)) => users::check(&args),
         Command::Reference { page } => {

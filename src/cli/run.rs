@@ -3,8 +3,8 @@
 use super::args::RunArgs;
 use super::check::refusal;
 use super::output;
-use crate::app::{App, Demo, authority_file};
-use crate::config::{Environment, Loaded, load};
+use crate::app::{App, ConfigSource, Demo, Handover, activated, authority_file};
+use crate::config::{Environment, LoadRequest, Loaded, load};
 use crate::domain::entrance::Entrance;
 use crate::domain::names::ServiceName;
 use crate::telemetry::{log_panics, start_log};
@@ -18,28 +18,55 @@ type Failure = String;
 /// Serves until stopped.
 pub(super) fn run(args: RunArgs) -> ExitCode {
     let environment = Environment::of_process();
-    let loaded = match load(&args.source.request(environment.clone())) {
-        Ok(loaded) => loaded,
-        Err(problems) => {
-            output::problems(problems.list(), &environment);
-            output::note(&refusal(&problems));
+    let mut handover = match args.take_over.then(Handover::receive).transpose() {
+        Ok(handover) => handover,
+        Err(error) => {
+            output::note(&failure(&error, "this is for `clearway upgrade` only"));
             return ExitCode::FAILURE;
         }
     };
-    output::problems(&loaded.warnings, &environment);
-    match serve(loaded, args.demo, &environment) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            output::note(&failure);
-            ExitCode::FAILURE
+    let failure = match prepare(&args, &environment) {
+        Ok((request, loaded)) => match serve(request, loaded, args.demo, &environment, &mut handover) {
+            Ok(()) => return ExitCode::SUCCESS,
+            Err(failure) => {
+                output::note(&failure);
+                failure
+            }
+        },
+        Err(failure) => failure,
+    };
+    if let Some(handover) = handover {
+        handover.failed(&failure);
+    }
+    ExitCode::FAILURE
+}
+
+/// Loads the configuration and prints what is wrong with it.
+fn prepare(args: &RunArgs, environment: &Environment) -> Result<(LoadRequest, Loaded), Failure> {
+    let request = args.source.request(environment.clone());
+    match load(&request) {
+        Ok(loaded) => {
+            output::problems(&loaded.warnings, environment);
+            Ok((request, loaded))
+        }
+        Err(problems) => {
+            output::problems(problems.list(), environment);
+            output::note(&refusal(&problems));
+            Err(problems.list().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
         }
     }
 }
 
-fn serve(loaded: Loaded, demo: bool, environment: &Environment) -> Result<(), Failure> {
+fn serve(
+    request: LoadRequest,
+    loaded: Loaded,
+    demo: bool,
+    environment: &Environment,
+    handover: &mut Option<Handover>,
+) -> Result<(), Failure> {
     let Loaded { mut settings, local, .. } = loaded;
     let log = start_log(&settings.log, output::errors_are_read_by_a_person(), !environment.allows_colour());
-    log.map_err(|error| failure(&error, error.hint()))?;
+    let log = log.map_err(|error| failure(&error, error.hint()))?;
     log_panics();
     let demo =
         if demo {
@@ -52,10 +79,12 @@ fn serve(loaded: Loaded, demo: bool, environment: &Environment) -> Result<(), Fa
     if let Some(demo) = &demo {
         demo.take_over(&mut settings);
     }
-    let app = App::build(settings).map_err(|error| failure(&error, &error.hint()))?;
+    let given = handover.as_mut().map_or_else(activated, Handover::take_sockets);
+    let app = App::build(settings, given).map_err(|error| failure(&error, &error.hint()))?;
     announce(&app, local, demo.as_ref());
-    app.run().map_err(|error| failure(&error, "check the limits on threads and memory"))?;
-    if let Some(demo) = demo {
+    let source = ConfigSource { request, log, demo };
+    app.run(&source, handover.take()).map_err(|error| failure(&error, "check the limits on threads and memory"))?;
+    if let Some(demo) = source.demo {
         demo.stop();
     }
     Ok(())
@@ -67,13 +96,7 @@ fn failure(error: &dyn Error, hint: &str) -> Failure {
 
 /// Says where the proxy listens; on a machine of one's own, also how to use it from there.
 fn announce(app: &App, local: bool, demo: Option<&Demo>) {
-    for addr in app.https_addresses() {
-        tracing::info!(listener = "https", address = %addr, "listening");
-    }
-    for addr in app.http_addresses() {
-        tracing::info!(listener = "http", address = %addr, "listening");
-    }
-    for (kind, addr) in app.legacy_addresses() {
+    for (kind, addr) in app.addresses() {
         tracing::info!(listener = kind.as_str(), address = %addr, "listening");
     }
     if local || demo.is_some() {

@@ -3,6 +3,7 @@
 //! Everything else takes an `Environment` as an argument, so that rules are tested with tables.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// Variables by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,6 +48,16 @@ impl Environment {
     #[must_use]
     pub fn allows_colour(&self) -> bool {
         self.get("NO_COLOR").is_none_or(str::is_empty)
+    }
+
+    /// Where a proxy makes its admin socket where nothing else is said, the first usable one, and where it is looked for.
+    #[must_use]
+    pub fn admin_sockets(&self) -> Vec<PathBuf> {
+        let given = |name: &str| self.get(name).filter(|folder| !folder.is_empty());
+        let systemd = given("RUNTIME_DIRECTORY").and_then(|folders| folders.split(':').next()).map(PathBuf::from);
+        let user = given("XDG_RUNTIME_DIR").map(|folder| PathBuf::from(folder).join("clearway"));
+        let folders = systemd.into_iter().chain(user).chain([PathBuf::from("/run/clearway")]);
+        folders.map(|folder| folder.join("admin.sock")).collect()
     }
 
     /// Every variable, sorted by name.

@@ -99,6 +99,15 @@ pub fn load(request: &LoadRequest) -> Result<Loaded, Problems> {
     Ok(Loaded { settings, files, searched, variables: variables.names, flags, warnings: problems, local })
 }
 
+/// The files that `load` would read, whether they exist or not.
+#[must_use]
+pub fn candidates(request: &LoadRequest) -> Vec<PathBuf> {
+    match &request.file {
+        Some(path) => vec![path.clone()],
+        None => search(&request.environment).folders.iter().map(|folder| folder.join(FILE_NAME)).collect(),
+    }
+}
+
 /// What is wrong with one layer by itself.
 fn problems_of(layer: &Map, cores: NonZeroUsize, exists: &dyn Fn(&Path) -> bool) -> Vec<Problem> {
     let mut reader = Reader { exists, problems: Vec::new() };

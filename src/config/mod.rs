@@ -4,6 +4,7 @@
 //! layers merge in `tree`, `walk` and `read` put them into `Settings` by the table in `keys`, `checks` looks at the
 //! whole. What is wrong is a `Problem`; all of them are gathered before anything fails.
 
+mod change;
 mod checks;
 mod discovery;
 mod environment;
@@ -25,10 +26,12 @@ mod value;
 mod variables;
 mod walk;
 
+pub use change::{changed_keys, hold_back};
 pub use environment::Environment;
 pub use flags::Overrides;
-pub use load::{LoadRequest, Loaded, load};
+pub use load::{LoadRequest, Loaded, candidates, load};
 pub use problem::{Origin, Problem, Problems, Severity, Source};
 pub use reference::{configuration, proxy_conf};
 pub use render::{json, render};
+pub use units::parse_duration;
 pub use users::{UsersChecked, check_users};

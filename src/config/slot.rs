@@ -136,7 +136,11 @@ impl Slot {
             },
             Self::Pages(at) => list(at(settings)),
             Self::Texts(at) => list(at(settings)),
-            Self::Certificates(_) | Self::Networks(_) => "[]".into(),
+            Self::Certificates(at) => {
+                let pair = |files: &CertificateFiles| format!("{{ chain: {:?}, key: {:?} }}", files.chain, files.key);
+                format!("[{}]", at(settings).iter().map(pair).collect::<Vec<_>>().join(", "))
+            }
+            Self::Networks(at) => list(at(settings).networks()),
             Self::Folder(at) => format!("{:?}", at(settings).display().to_string()),
             Self::AccessFormat(at) => name(ACCESS_FORMATS, *at(settings)),
             Self::LogFormat(at) => name(LOG_FORMATS, *at(settings)),

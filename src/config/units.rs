@@ -51,6 +51,15 @@ pub(super) fn duration(value: &Value) -> Result<Duration, Mistake> {
     })
 }
 
+/// Reads a duration that stands alone, as on a command line.
+///
+/// # Errors
+/// What is wrong with it, and what to write.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    let mistake = |mistake: Mistake| [Some(mistake.message), mistake.hint].into_iter().flatten().collect::<Vec<_>>();
+    duration(&Value::Text(text.to_owned())).map_err(|wrong| mistake(wrong).join("; "))
+}
+
 /// Reads `64KiB`, `"1 MB"` or a plain number of bytes.
 pub(super) fn size(value: &Value) -> Result<ByteSize, Mistake> {
     let scalar = match value {

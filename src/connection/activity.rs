@@ -28,6 +28,8 @@ pub(super) struct Activity {
     unflushed: AtomicBool,
     /// The library is to let go of the transport without closing it.
     parking: AtomicBool,
+    /// The connection shall end with its next answer.
+    leaving: AtomicBool,
 }
 
 /// One running request; counts down when dropped.
@@ -48,6 +50,7 @@ impl Activity {
             waiting: AtomicBool::new(false),
             unflushed: AtomicBool::new(false),
             parking: AtomicBool::new(false),
+            leaving: AtomicBool::new(false),
         })
     }
 
@@ -103,6 +106,16 @@ impl Activity {
             && !self.receiving.load(Ordering::Relaxed)
             && !self.unflushed.load(Ordering::Relaxed);
         quiet.then(|| self.idle_since())
+    }
+
+    /// Makes the next answer the last.
+    pub(super) fn leave(&self) {
+        self.leaving.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the next answer is the last.
+    pub(super) fn leaving(&self) -> bool {
+        self.leaving.load(Ordering::Relaxed)
     }
 
     /// Whether it ever had a request.

@@ -1,10 +1,11 @@
-//! Driving a connection to its end: idle deadlines, parking, and the polite close when the process stops.
+//! Driving a connection to its end: idle deadlines, parking, and the polite close when its listener or the process
+//! stops.
 
 use super::Connections;
 use super::activity::Activity;
 use super::wire::GOODBYE;
 use crate::domain::settings::Timeouts;
-use crate::runtime::now;
+use crate::runtime::{Stop, now};
 use crate::telemetry::Counter;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -28,6 +29,8 @@ pub(super) enum Outcome {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Running,
+    /// The next answer is the last; until then an idle connection is kept.
+    Leaving(Instant),
     /// The process stops; a first request may be on its way.
     Stopping,
     /// It was asked to end.
@@ -48,6 +51,9 @@ enum Due {
 
 /// A connection that can be asked to end after its running requests.
 pub(super) trait Polite: Future<Output = hyper::Result<()>> {
+    /// Whether asking for the end can cross a request on its way, which is then lost: HTTP/1.1 has no GOAWAY.
+    const CROSSES: bool;
+
     /// Asks for the end: `Connection: close` or GOAWAY.
     fn finish(self: Pin<&mut Self>);
 }
@@ -63,8 +69,7 @@ pub(super) async fn drive<C: Polite>(
     park: Option<Duration>,
     mut connection: Pin<&mut C>,
 ) -> hyper::Result<Outcome> {
-    let mut shutdown = parts.shutdown.clone();
-    let mut draining = std::pin::pin!(shutdown.draining());
+    let mut closing = std::pin::pin!(parts.shutdown.clone().beyond(Stop::Running));
     let first = parts.timeouts.head.min(parts.timeouts.keep_alive).min(park.unwrap_or(Duration::MAX));
     let mut timer = std::pin::pin!(tokio::time::sleep(first));
     let mut stage = Stage::Running;
@@ -72,10 +77,19 @@ pub(super) async fn drive<C: Polite>(
         let finish = tokio::select! {
             biased;
             ended = connection.as_mut() => return ended.map(|()| Outcome::Ended),
-            _ = &mut draining, if stage == Stage::Running => {
-                stage = Stage::Stopping;
-                false
-            }
+            stop = &mut closing, if matches!(stage, Stage::Running | Stage::Leaving(_)) => match stop {
+                Stop::Leaving(until) if C::CROSSES => {
+                    activity.leave();
+                    stage = Stage::Leaving(until.instant());
+                    closing.set(parts.shutdown.clone().beyond(stop));
+                    false
+                }
+                Stop::Leaving(_) => true,
+                Stop::Running | Stop::Draining(_) => {
+                    stage = Stage::Stopping;
+                    false
+                }
+            },
             // A new connection's first request is on its way: closed now, its client could not know what became of it.
             () = used(activity), if stage == Stage::Stopping => true,
             () = &mut timer => match due(&parts.timeouts, activity, park, stage) {
@@ -123,6 +137,11 @@ fn due(timeouts: &Timeouts, activity: &Activity, park: Option<Duration>, stage: 
                 Due::At(at + timeouts.keep_alive)
             }
         }
+        Stage::Leaving(until) => match expiry {
+            Some(expiry) if until.min(expiry) <= at => Due::Finish,
+            Some(expiry) => Due::At(until.min(expiry)),
+            None => Due::At(at + GOODBYE),
+        },
         Stage::Running => {
             let parks = park.map(|park| activity.quiet_since().map_or(at + park, |since| since + park));
             let ends = expiry.unwrap_or(at + timeouts.keep_alive);

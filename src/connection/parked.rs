@@ -7,7 +7,7 @@
 use super::Connections;
 use super::activity::Activity;
 use super::wire::Wire;
-use crate::runtime::now;
+use crate::runtime::{Stop, now};
 use crate::telemetry::{Counter, Gauge};
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -26,23 +26,35 @@ where
     parts.metrics.add(Counter::ConnectionsParked, 1);
     tracing::debug!("connection parked");
     let timeouts = &parts.timeouts;
-    let expiry = activity.expiry(timeouts.head, timeouts.keep_alive, timeouts.linger).unwrap_or_else(now);
-    let mut shutdown = parts.shutdown.clone();
-    tokio::select! {
-        biased;
-        woken = wire.woken() => match woken {
-            Ok(true) => return true,
-            Ok(false) => {}
-            Err(error) => {
-                tracing::debug!(%error, "parked client connection ended early");
-                return false;
+    let mut expiry = activity.expiry(timeouts.head, timeouts.keep_alive, timeouts.linger).unwrap_or_else(now);
+    let mut seen = Stop::Running;
+    loop {
+        tokio::select! {
+            biased;
+            woken = wire.woken() => match woken {
+                Ok(true) => return true,
+                Ok(false) => break,
+                Err(error) => {
+                    tracing::debug!(%error, "parked client connection ended early");
+                    return false;
+                }
+            },
+            stop = parts.shutdown.clone().beyond(seen) => match stop {
+                Stop::Leaving(until) => {
+                    expiry = expiry.min(until.instant());
+                    seen = stop;
+                }
+                // A connection without a request yet is waited for: whoever runs it knows how long.
+                Stop::Running | Stop::Draining(_) if !activity.used() => return true,
+                Stop::Running | Stop::Draining(_) => break,
+            },
+            () = tokio::time::sleep_until(expiry.into()) => {
+                if seen == Stop::Running {
+                    parts.metrics.add(Counter::KeepAliveTimeouts, 1);
+                }
+                break;
             }
-        },
-        // A connection without a request yet is waited for: whoever runs it knows how long.
-        _ = shutdown.draining() => if !activity.used() {
-            return true;
-        },
-        () = tokio::time::sleep_until(expiry.into()) => parts.metrics.add(Counter::KeepAliveTimeouts, 1),
+        }
     }
     // How the goodbye went does not matter: nothing was under way.
     let _ = poll_fn(|cx| Pin::new(&mut *wire).poll_shutdown(cx)).await;

@@ -192,6 +192,12 @@ impl TrustedNetworks {
         self.0.iter().any(|network| network.contains(&ip))
     }
 
+    /// The networks.
+    #[must_use]
+    pub fn networks(&self) -> &[IpNet] {
+        &self.0
+    }
+
     /// Whether nobody is trusted.
     #[must_use]
     pub const fn is_empty(&self) -> bool {

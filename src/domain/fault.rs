@@ -120,6 +120,8 @@ fault_kinds! {
     Overloaded => Proxy, 503, "overloaded", "The proxy is at its limit. Please try again.";
     /// A stop was asked for and its deadline passed.
     Stopping => Proxy, 503, "stopping", "The proxy is restarting. Please try again.";
+    /// An operator has closed the service for a while.
+    Maintenance => Proxy, 503, "maintenance", "This service is closed for maintenance.";
     /// An invariant did not hold; the log has more.
     Internal => Proxy, 500, "internal", "The proxy failed to handle the request.";
     /// No connection to any target in time. Not one byte was sent.
@@ -147,6 +149,7 @@ impl FaultKind {
         match self {
             Self::Overloaded
             | Self::Stopping
+            | Self::Maintenance
             | Self::Unreachable
             | Self::TokenUnchecked
             | Self::TooManyLogins

@@ -1,13 +1,13 @@
 //! Accepting: under a limit on connections, with a pause when descriptors run out.
 
-use super::acceptor::Acceptor;
+use super::acceptor::AcceptorCell;
 use super::handshake;
 use super::introduce::introduce;
 use super::read_ahead::ReadAhead;
 use crate::domain::addr::PeerAddr;
 use crate::domain::facts::{ConnectionFacts, ListenerKind};
 use crate::request::lead_to_https;
-use crate::runtime::now;
+use crate::runtime::{Place, ShutdownWatch, Stop, now};
 use crate::telemetry::{Counter, Gauge, Pace};
 use hyper::service::service_fn;
 use std::io;
@@ -16,59 +16,73 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::oneshot;
 
 /// How long accepting rests when the system has no descriptors left.
 const REST: Duration = Duration::from_millis(100);
 
-impl Acceptor {
-    /// Accepts on `socket` until the process drains; what already waits in the kernel's queue is still taken.
-    ///
-    /// # Errors
-    /// The operating system's, when the socket cannot be used at all.
+impl AcceptorCell {
+    /// Accepts on `socket` until `open` closes; says through `ready` that it does, or why it cannot. What waits in the
+    /// kernel's queue at the end is still taken when the process drains; when the listener leaves, others have its queue.
     ///
     /// # Cancel safety
     /// Connections accepted before go on; none is lost but those in the kernel's queue.
-    pub async fn accept(self, kind: ListenerKind, socket: std::net::TcpListener) -> io::Result<()> {
-        let local = socket.local_addr()?;
-        let listener = TcpListener::from_std(socket)?;
+    pub async fn accept(
+        self,
+        kind: ListenerKind,
+        socket: std::net::TcpListener,
+        open: ShutdownWatch,
+        ready: oneshot::Sender<io::Result<()>>,
+    ) {
+        let listening = socket.local_addr().and_then(|local| Ok((local, TcpListener::from_std(socket)?)));
+        // Whoever asked may have given up waiting.
+        let (local, listener) = match listening {
+            Ok(listening) => {
+                drop(ready.send(Ok(())));
+                listening
+            }
+            Err(error) => return drop(ready.send(Err(error))),
+        };
         let pace = Pace::every_second();
-        let mut shutdown = self.connections.shutdown.clone();
-        loop {
+        let mut closing = std::pin::pin!(open.clone().beyond(Stop::Running));
+        let stop = loop {
             let accepted = tokio::select! {
                 biased;
                 accepted = self.next(&listener) => accepted,
-                _ = shutdown.draining() => break,
+                stop = &mut closing => break stop,
             };
             match accepted {
-                Ok((stream, peer, place)) => self.start(kind, local, stream, peer, place),
+                Ok((stream, peer, place)) => self.start(kind, local, stream, peer, place, &open),
                 Err(error) => self.rest(&error, &pace).await,
             }
+        };
+        if matches!(stop, Stop::Leaving(_)) {
+            return;
         }
         while let Ok(Ok((stream, peer, place))) = tokio::time::timeout(Duration::ZERO, self.next(&listener)).await {
-            self.start(kind, local, stream, peer, place);
+            self.start(kind, local, stream, peer, place, &open);
         }
-        Ok(())
     }
 
     /// The next connection, once there is a place for it.
     ///
     /// Dropped while it waits for a place, it closes the connection: only a stop does that.
-    async fn next(&self, listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    async fn next(&self, listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr, Place)> {
         // Accepted first, so that waiting for a client takes no place; one connection a listener may wait here.
         let (stream, peer) = listener.accept().await?;
-        let place = match Arc::clone(&self.places).try_acquire_owned() {
-            Ok(place) => place,
-            Err(_) => {
-                self.connections.metrics.add(Counter::ConnectionsFull, 1);
-                Arc::clone(&self.places).acquire_owned().await.map_err(io::Error::other)?
+        let acceptor = self.now();
+        let place = match acceptor.places.try_take() {
+            Some(place) => place,
+            None => {
+                acceptor.connections.metrics.add(Counter::ConnectionsFull, 1);
+                acceptor.places.take().await
             }
         };
         Ok((stream, peer, place))
     }
 
     async fn rest(&self, error: &io::Error, pace: &Pace) {
-        self.connections.metrics.add(Counter::AcceptErrors, 1);
+        self.now().connections.metrics.add(Counter::AcceptErrors, 1);
         if let Some(suppressed) = pace.allow(now()) {
             tracing::warn!(%error, suppressed, "cannot accept a connection; check the limit on open files");
         }
@@ -84,12 +98,14 @@ impl Acceptor {
         local: SocketAddr,
         stream: TcpStream,
         peer: SocketAddr,
-        place: OwnedSemaphorePermit,
+        place: Place,
+        open: &ShutdownWatch,
     ) {
-        let acceptor = self.clone();
-        let id = self.numbers.fetch_add(1, Ordering::Relaxed);
-        self.connections.metrics.add(Counter::ConnectionsAccepted, 1);
-        self.connections.tasks.spawn("connection", async move {
+        let acceptor = self.for_connection(open);
+        let id = acceptor.numbers.fetch_add(1, Ordering::Relaxed);
+        acceptor.connections.metrics.add(Counter::ConnectionsAccepted, 1);
+        let tasks = acceptor.connections.tasks.clone();
+        tasks.spawn("connection", async move {
             let _held = (place, acceptor.connections.metrics.gauge(Gauge::Connections));
             let settings = acceptor.worker.settings();
             let listener = match kind {

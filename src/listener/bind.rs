@@ -47,21 +47,22 @@ impl fmt::Display for BindError {
 
 impl Error for BindError {}
 
-/// Listens on each of `addresses` with a socket for each of `workers`; `give_up` is how long a client may take nothing.
+/// Listens on `addr` with a socket for each of `workers`; `give_up` is how long a client may take nothing. Where `ours`,
+/// this process listens on the port already, on another address or for another kind of listener.
 ///
 /// # Errors
-/// `BindError` for the first address that cannot be had; those opened before are closed again.
-pub fn bind(addresses: &[ListenAddr], workers: NonZeroUsize, give_up: Duration) -> Result<Vec<Bound>, BindError> {
-    addresses.iter().map(|addr| bind_one(addr.socket_addr(), workers, give_up).map_err(BindError)).collect()
+/// `BindError` when the address cannot be had.
+pub fn bind(addr: ListenAddr, workers: NonZeroUsize, give_up: Duration, ours: bool) -> Result<Bound, BindError> {
+    bind_all(addr.socket_addr(), workers, give_up, ours).map_err(BindError)
 }
 
-fn bind_one(addr: SocketAddr, workers: NonZeroUsize, give_up: Duration) -> Result<Bound, ListenError> {
-    let (addr, first) = match first(addr, give_up) {
+fn bind_all(addr: SocketAddr, workers: NonZeroUsize, give_up: Duration, ours: bool) -> Result<Bound, ListenError> {
+    let (addr, first) = match first(addr, give_up, ours) {
         // A machine without IPv6 still has "every address".
         Err(error) if addr.ip().is_unspecified() && addr.is_ipv6() && lacks_family(&error) => {
             tracing::warn!(%addr, "no IPv6 on this machine; listening on IPv4 only");
             let addr = SocketAddr::from((Ipv4Addr::UNSPECIFIED, addr.port()));
-            (addr, first(addr, give_up)?)
+            (addr, first(addr, give_up, ours)?)
         }
         result => (addr, result?),
     };
@@ -73,8 +74,8 @@ fn bind_one(addr: SocketAddr, workers: NonZeroUsize, give_up: Duration) -> Resul
     Ok(Bound { addr, sockets })
 }
 
-fn first(addr: SocketAddr, give_up: Duration) -> Result<TcpListener, ListenError> {
-    if addr.port() != 0 {
+fn first(addr: SocketAddr, give_up: Duration, ours: bool) -> Result<TcpListener, ListenError> {
+    if addr.port() != 0 && !ours {
         // Sockets of one user may share a port; a second proxy must not take half of the first one's connections.
         probe(addr)?;
     }
@@ -94,19 +95,21 @@ mod tests {
 
     #[test]
     fn each_worker_gets_a_socket_on_the_same_port() {
-        let bound = bind(&[ListenAddr::parse("127.0.0.1:0").unwrap()], NonZeroUsize::new(3).unwrap(), WAIT).unwrap();
-        assert_eq!(bound[0].sockets.len(), 3);
-        assert_ne!(bound[0].addr.port(), 0);
-        assert!(bound[0].sockets.iter().all(|socket| socket.local_addr().unwrap() == bound[0].addr));
+        let bound =
+            bind(ListenAddr::parse("127.0.0.1:0").unwrap(), NonZeroUsize::new(3).unwrap(), WAIT, false).unwrap();
+        assert_eq!(bound.sockets.len(), 3);
+        assert_ne!(bound.addr.port(), 0);
+        assert!(bound.sockets.iter().all(|socket| socket.local_addr().unwrap() == bound.addr));
     }
 
     #[test]
     fn a_port_in_use_is_refused_with_a_hint() {
         let one = NonZeroUsize::MIN;
-        let bound = bind(&[ListenAddr::parse("127.0.0.1:0").unwrap()], one, WAIT).unwrap();
-        let again = ListenAddr::new(bound[0].addr);
-        let error = bind(&[again], one, WAIT).unwrap_err();
-        assert!(error.to_string().contains(&bound[0].addr.to_string()), "{error}");
+        let bound = bind(ListenAddr::parse("127.0.0.1:0").unwrap(), one, WAIT, false).unwrap();
+        let again = ListenAddr::new(bound.addr);
+        let error = bind(again, one, WAIT, false).unwrap_err();
+        assert!(error.to_string().contains(&bound.addr.to_string()), "{error}");
         assert!(error.hint().contains("another program"));
+        assert!(bind(again, one, WAIT, true).is_ok(), "a port of our own may be shared");
     }
 }

@@ -11,5 +11,5 @@ mod handshake;
 mod introduce;
 mod read_ahead;
 
-pub use acceptor::Acceptor;
+pub use acceptor::{Acceptor, AcceptorCell};
 pub use bind::{BindError, Bound, bind};

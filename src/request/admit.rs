@@ -54,12 +54,12 @@ pub(super) fn admit(scope: &Scope, site: &Site, route: Route, checked: Checked) 
         worker.metrics.add(Counter::MemoryFull, 1);
         return Err(Fault::new(FaultKind::Overloaded, "the process has more in memory than limits.memory"));
     }
-    if worker.running.fetch_add(1, Ordering::Relaxed) >= worker.running_max {
+    if worker.running.fetch_add(1, Ordering::Relaxed) >= site.requests_max {
         worker.running.fetch_sub(1, Ordering::Relaxed);
         worker.metrics.add(Counter::RequestsFull, 1);
         return Err(Fault::new(
             FaultKind::Overloaded,
-            format!("{} requests run on this worker, its share of limits.requests", worker.running_max),
+            format!("{} requests run on this worker, its share of limits.requests", site.requests_max),
         ));
     }
     let permit = Permit { worker: Arc::clone(worker), _gauge: worker.metrics.gauge(Gauge::Requests) };

@@ -106,7 +106,7 @@ pub(super) async fn exchange(
 ) -> Result<Reply, Fault> {
     let worker = &scope.worker;
     let timeouts = &site.settings.timeouts;
-    let mut search = Search::new(worker, turn, Deadline::after(timeouts.hold));
+    let mut search = Search::new(worker, site, turn, Deadline::after(timeouts.hold));
     loop {
         let searched = now();
         let found = search.connection(outbound.kept(), Some(record)).await;

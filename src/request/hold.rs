@@ -5,6 +5,7 @@
 //! Limits: `timeouts.hold`, `limits.held_requests`, `limits.held_bytes`.
 
 use super::scope::Worker;
+use super::site::Site;
 use super::turn::Turn;
 use crate::domain::balance::Places;
 use crate::domain::fault::{Fault, FaultKind};
@@ -21,6 +22,7 @@ const LAST_DIAL: Duration = Duration::from_millis(250);
 /// A search for a connection.
 pub(super) struct Search<'a> {
     worker: &'a Worker,
+    site: &'a Site,
     /// The slots of the targets, and the wait for one.
     pub(super) turn: Turn<'a>,
     /// When no more is dialled. Later by what was spent waiting for a slot.
@@ -33,8 +35,8 @@ pub(super) struct Search<'a> {
 
 impl<'a> Search<'a> {
     /// A search that is over at `deadline`.
-    pub(super) const fn new(worker: &'a Worker, turn: Turn<'a>, deadline: Deadline) -> Self {
-        Self { worker, turn, deadline, address: None, failure: String::new() }
+    pub(super) const fn new(worker: &'a Worker, site: &'a Site, turn: Turn<'a>, deadline: Deadline) -> Self {
+        Self { worker, site, turn, deadline, address: None, failure: String::new() }
     }
 
     /// A connection to the best target that accepts. A request that has to wait keeps `bytes` in memory.
@@ -91,7 +93,7 @@ impl<'a> Search<'a> {
             return Ok(found);
         }
         if let Some(lease) = self.turn.group.trial()
-            && let Ok(connection) = self.worker.connector.connect(lease.target(), Deadline::after(LAST_DIAL)).await
+            && let Ok(connection) = self.site.connector.connect(lease.target(), Deadline::after(LAST_DIAL)).await
         {
             return Ok((lease, connection));
         }
@@ -119,7 +121,7 @@ impl<'a> Search<'a> {
             if let Some(connection) = self.worker.pool.take(target.id()) {
                 return Ok(Some((lease, connection)));
             }
-            match self.worker.connector.connect(target, last.unwrap_or(self.deadline)).await {
+            match self.site.connector.connect(target, last.unwrap_or(self.deadline)).await {
                 Ok(connection) => return Ok(Some((lease, connection))),
                 Err(error) => self.failure = format!("target {}: {error}", target.label()),
             }

@@ -14,6 +14,7 @@ mod hold;
 mod ids;
 mod lead;
 mod logins;
+mod maintenance;
 mod memory;
 mod outgoing;
 mod polish;
@@ -30,9 +31,10 @@ mod web_configuration;
 
 pub use answer_body::{AnswerBody, AnswerError};
 pub use lead::{lead_to_https, plain_on_tls};
-pub use scope::{Scope, Worker};
+pub use maintenance::{Maintenance, Notice};
+pub use scope::{Common, Scope, Worker};
 pub use shield::Shield;
-pub use site::Site;
+pub use site::{Site, SitePlan};
 pub use upload::{OutgoingBody, UploadError};
 
 use crate::clearml::{Misplaced, correction, misplaced};
@@ -57,7 +59,7 @@ pub async fn handle(scope: Arc<Scope>, request: Request<Incoming>) -> Result<Res
     let mut record = scope.record(&request);
     let site = scope.site();
     let asker = respond::Asker::of(&request, &scope, &site);
-    let request = ClientBody::of(request, &scope.worker.leftovers);
+    let request = ClientBody::of(request, &site.leftovers);
     Ok(match answer(&scope, &site, request, &mut record).await {
         Ok(answer) => answer.with_record(record, scope.link()),
         Err(fault) => respond::fault(fault, &asker, record),
@@ -77,6 +79,7 @@ async fn answer(
     if checked.asks_about_us() {
         return Ok(respond::options());
     }
+    scope.worker.maintenance.pass(route.service, &checked, &site.settings.maintenance, &scope.worker.metrics).await?;
     refuse_misplaced(scope, site, route, &checked)?;
     let asked = protect::Asked::of(route, &checked);
     let service = asked.service;

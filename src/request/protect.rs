@@ -104,7 +104,7 @@ async fn pass_gate(worker: &Worker, site: &Site, headers: &HeaderMap, client: Ip
     let mut why = "no token is in the request";
     for token in tokens {
         let deadline = Deadline::after(rules.timeout);
-        let ask = ask_api(worker, site, token, client, deadline);
+        let ask = ask_api(site, token, client, deadline);
         match worker.shield.gate.verdict(token, rules, &worker.metrics, deadline, ask).await {
             TokenVerdict::Accepted => return Ok(()),
             TokenVerdict::Refused => why = "the API server refuses the token",
@@ -118,12 +118,12 @@ async fn pass_gate(worker: &Worker, site: &Site, headers: &HeaderMap, client: Ip
     Err(Fault::new(FaultKind::TokenRequired, why))
 }
 
-async fn ask_api(worker: &Worker, site: &Site, token: &str, client: IpAddr, deadline: Deadline) -> TokenVerdict {
+async fn ask_api(site: &Site, token: &str, client: IpAddr, deadline: Deadline) -> TokenVerdict {
     let authorization = bearer(token);
     let question = Question { path: TOKEN_QUESTION, authorization: &authorization, body: "", client: Some(client) };
     loop {
         // Most verdicts are remembered, and then there is no inquiry to make room for.
-        let told = Box::pin(inquire(&worker.connector, site.groups.get(ServiceName::Api), question, deadline)).await;
+        let told = Box::pin(inquire(&site.connector, site.groups.get(ServiceName::Api), question, deadline)).await;
         let verdict = told.as_ref().map_or(TokenVerdict::Unknown, |told| token_verdict(told.status, &told.body));
         if verdict != TokenVerdict::Unknown {
             return verdict;

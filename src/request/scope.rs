@@ -1,43 +1,50 @@
 //! What a request finds around it: its worker's parts and its connection's facts.
 
-use super::client_body::Leftovers;
 use super::ids::RequestIds;
+use super::maintenance::Maintenance;
 use super::memory::MemoryWatch;
 use super::shield::Shield;
-use super::site::Site;
+use super::site::{Site, SitePlan};
 use crate::clearml::{Action, Caller};
 use crate::domain::facts::ConnectionFacts;
 use crate::domain::forwarded::{X_REQUEST_ID, client_of};
 use crate::domain::route::Route;
 use crate::domain::settings::Settings;
-use crate::runtime::{ClientLink, Tasks, now, wall};
+use crate::runtime::{ClientLink, Places, Tasks, now, wall};
 use crate::telemetry::{AccessLog, AccessRecord, WorkerMetrics};
-use crate::upstream::{Connector, Pool};
+use crate::upstream::Pool;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use tokio::sync::Semaphore;
+
+/// What the requests of all workers share for as long as the process runs; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Common {
+    /// `limits.tunnels`.
+    pub tunnels: Places,
+    /// Services that are closed.
+    pub maintenance: Maintenance,
+    /// What protection remembers.
+    pub shield: Arc<Shield>,
+}
 
 /// The parts that one worker's requests share.
 #[derive(Debug)]
 pub struct Worker {
     site: ArcSwap<Site>,
     pub(super) pool: Pool,
-    pub(super) connector: Connector,
     pub(super) access: AccessLog,
     pub(super) metrics: WorkerMetrics,
     pub(super) tasks: Tasks,
     pub(super) running: AtomicUsize,
     /// Bytes of gathered bodies.
     pub(super) gathered: AtomicU64,
-    /// This worker's share of `limits.requests`.
-    pub(super) running_max: usize,
     /// `limits.tunnels`, of the whole process.
-    pub(super) tunnels: Arc<Semaphore>,
-    pub(super) leftovers: Arc<Leftovers>,
+    pub(super) tunnels: Places,
+    pub(super) maintenance: Maintenance,
     /// What protection remembers, of the whole process.
     pub(super) shield: Arc<Shield>,
     pub(super) memory: MemoryWatch,
@@ -45,38 +52,32 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// The parts of one worker. `running_max` is its share of `limits.requests`.
+    /// The parts of one worker.
     #[must_use]
-    pub fn new(
-        site: Site,
-        access: AccessLog,
-        metrics: WorkerMetrics,
-        tasks: Tasks,
-        running_max: usize,
-        tunnels: Arc<Semaphore>,
-        shield: Arc<Shield>,
-    ) -> Self {
-        let settings = Arc::clone(&site.settings);
+    pub fn new(plan: &SitePlan, access: AccessLog, metrics: WorkerMetrics, tasks: Tasks, common: Common) -> Self {
+        let Common { tunnels, maintenance, shield } = common;
         Self {
-            site: ArcSwap::from_pointee(site),
-            pool: Pool::new(settings.pool.clone(), metrics.clone()),
-            connector: Connector::new(
-                metrics.clone(),
-                settings.timeouts.connect,
-                settings.limits.answer_head.as_usize(),
-            ),
-            leftovers: Leftovers::new(tasks.clone(), metrics.clone(), &settings),
+            site: ArcSwap::from_pointee(Site::build(plan, &tasks, &metrics)),
+            pool: Pool::new(plan.settings.pool.clone(), metrics.clone()),
             access,
             metrics,
             tasks,
             running: AtomicUsize::new(0),
             gathered: AtomicU64::new(0),
-            running_max,
             tunnels,
+            maintenance,
             shield,
             memory: MemoryWatch::new(),
             ids: RequestIds::new(),
         }
+    }
+
+    /// Shows requests that begin from now on another picture; running ones keep theirs.
+    pub fn replace(&self, plan: &SitePlan) {
+        self.site.store(Arc::new(Site::build(plan, &self.tasks, &self.metrics)));
+        let targets = plan.groups.map(|_, group| group.targets().iter().map(|target| target.id()).collect::<Vec<_>>());
+        let wanted = |id| [&targets.app, &targets.api, &targets.files].iter().any(|ids| ids.contains(&id));
+        self.pool.change(plan.settings.pool.clone(), wanted);
     }
 
     /// What has to be done once a second: close old idle connections, hand log lines on, look at the memory.

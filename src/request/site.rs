@@ -1,5 +1,6 @@
 //! Site: the immutable picture that requests see; replaced whole.
 
+use super::client_body::Leftovers;
 use super::guard::Checked;
 use crate::domain::entrance::Entrance;
 use crate::domain::facts::ListenerKind;
@@ -7,11 +8,25 @@ use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::names::{NamePattern, PerService, ServiceName};
 use crate::domain::route::{Route, route};
 use crate::domain::settings::Settings;
-use crate::upstream::Group;
+use crate::runtime::Tasks;
+use crate::telemetry::WorkerMetrics;
+use crate::upstream::{Connector, Group};
 use http::HeaderValue;
 use std::sync::Arc;
 
-/// What a request needs to know, from its first step to its last.
+/// What the sites of all workers are made from; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct SitePlan {
+    /// The checked description.
+    pub settings: Arc<Settings>,
+    /// The targets of each service, shared by all workers.
+    pub groups: Arc<PerService<Group>>,
+    /// The names that our certificates cover.
+    pub covered: Arc<[NamePattern]>,
+}
+
+/// What a request needs to know, from its first step to its last. Each worker has its own, so that none counts
+/// references in another's memory.
 #[derive(Debug)]
 pub struct Site {
     /// The checked description.
@@ -20,16 +35,25 @@ pub struct Site {
     pub groups: Arc<PerService<Group>>,
     /// The names that our certificates cover.
     pub covered: Arc<[NamePattern]>,
+    pub(super) connector: Connector,
+    pub(super) leftovers: Arc<Leftovers>,
+    /// This worker's share of `limits.requests`.
+    pub(super) requests_max: usize,
     /// The value of `Strict-Transport-Security`, where it is sent.
     pub(super) https_only: Option<HeaderValue>,
 }
 
 impl Site {
-    /// The picture of `settings`.
-    #[must_use]
-    pub fn new(settings: Arc<Settings>, groups: Arc<PerService<Group>>, covered: Arc<[NamePattern]>) -> Self {
+    /// The picture of one worker.
+    pub(super) fn build(plan: &SitePlan, tasks: &Tasks, metrics: &WorkerMetrics) -> Self {
+        let SitePlan { settings, groups, covered } = plan.clone();
+        let connector =
+            Connector::new(metrics.clone(), settings.timeouts.connect, settings.limits.answer_head.as_usize());
+        let leftovers = Leftovers::new(tasks.clone(), metrics.clone(), &settings);
+        // Counted by worker, so that no request touches memory of another one.
+        let requests_max = settings.limits.requests.get().div_ceil(settings.workers.get());
         let https_only = https_only(&settings);
-        Self { settings, groups, covered, https_only }
+        Self { settings, groups, covered, connector, leftovers, requests_max, https_only }
     }
 
     /// Where whoever named this host and port reaches the three services.

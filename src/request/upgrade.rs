@@ -16,7 +16,6 @@ use crate::runtime::tunnel;
 use crate::telemetry::{AccessRecord, Counter, Gauge};
 use http::{HeaderValue, Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
-use std::sync::Arc;
 use tokio::sync::oneshot;
 
 /// Sends an upgrade request; a 101 makes the connection a tunnel, anything else is passed on.
@@ -30,7 +29,7 @@ pub(super) async fn open(
     record: &mut AccessRecord,
 ) -> Result<Answer, Fault> {
     let worker = &scope.worker;
-    let Ok(place) = Arc::clone(&worker.tunnels).try_acquire_owned() else {
+    let Some(place) = worker.tunnels.try_take() else {
         worker.metrics.add(Counter::TunnelsFull, 1);
         return Err(Fault::new(
             FaultKind::Overloaded,

@@ -1,8 +1,12 @@
 //! Time, tasks, threads, stopping: what the async parts stand on.
 
+mod activation;
 mod clock;
+mod handover;
 mod link;
 mod memory;
+mod notify;
+mod places;
 mod shutdown;
 mod signals;
 mod sockets;
@@ -10,12 +14,16 @@ mod tasks;
 mod tunnel;
 mod worker;
 
-pub use clock::{Deadline, now, wall};
+pub use activation::activated_sockets;
+pub use clock::{Deadline, monotonic_micros, now, wall};
+pub use handover::{receive_descriptor, send_descriptor};
 pub use link::{ClientLink, Interim, InterimSender};
 pub use memory::{memory_available, memory_resident};
+pub use notify::Notify;
+pub use places::{Place, Places};
 pub use shutdown::{Shutdown, ShutdownWatch, Stop};
-pub use signals::{ReopenSignal, StopSignals, reopen_signal, stop_signals};
-pub use sockets::{ListenError, listen, probe, send_at_once};
+pub use signals::{ReloadSignals, ReopenSignal, StopSignals, reload_signals, reopen_signal, stop_signals};
+pub use sockets::{ListenError, adopt, listen, probe, send_at_once, set_give_up};
 pub use tasks::{TaskCount, Tasks};
 pub use tunnel::{Passed, tunnel};
 pub use worker::{WorkerId, Workers, run_here, start_workers};

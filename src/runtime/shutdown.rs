@@ -1,4 +1,5 @@
-//! Running, then draining until a deadline: one state for the whole process, watched by every part.
+//! Running, leaving, draining until a deadline: one state for the whole process or for one listener, watched by every
+//! part of it.
 
 use super::clock::Deadline;
 use tokio::sync::watch;
@@ -8,11 +9,13 @@ use tokio::sync::watch;
 pub enum Stop {
     /// Take new work.
     Running,
+    /// No new connections. A connection ends with its next answer; one that is idle, at the deadline.
+    Leaving(Deadline),
     /// No new work; finish what runs by the deadline.
     Draining(Deadline),
 }
 
-/// The hand that stops the process; kept by the life cycle.
+/// The hand that stops; kept by the life cycle.
 #[derive(Debug)]
 pub struct Shutdown(watch::Sender<Stop>);
 
@@ -26,6 +29,17 @@ impl Shutdown {
     pub fn new() -> (Self, ShutdownWatch) {
         let (sender, receiver) = watch::channel(Stop::Running);
         (Self(sender), ShutdownWatch(receiver))
+    }
+
+    /// Another eye on it.
+    #[must_use]
+    pub fn watch(&self) -> ShutdownWatch {
+        ShutdownWatch(self.0.subscribe())
+    }
+
+    /// Lets connections end one by one: idle ones are kept until `idle`.
+    pub fn leave(&self, idle: Deadline) {
+        self.0.send_replace(Stop::Leaving(idle));
     }
 
     /// Starts to drain; a second call only moves the deadline.
@@ -55,8 +69,17 @@ impl ShutdownWatch {
         let before = self.state();
         match self.0.wait_for(|stop| *stop != before).await.map(|stop| *stop) {
             Ok(Stop::Draining(deadline)) => deadline,
-            Ok(Stop::Running) | Err(_) => std::future::pending().await,
+            Ok(Stop::Running | Stop::Leaving(_)) | Err(_) => std::future::pending().await,
         }
+    }
+
+    /// Waits until the state is another than `seen`. A vanished `Shutdown` counts as a deadline that has passed.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost when dropped.
+    pub async fn beyond(mut self, seen: Stop) -> Stop {
+        let stop = self.0.wait_for(|stop| *stop != seen).await.map(|stop| *stop);
+        stop.unwrap_or_else(|_| Stop::Draining(Deadline::at(super::clock::now())))
     }
 
     /// Waits until draining begins; returns the deadline. A vanished `Shutdown` counts as a deadline that has passed.
@@ -67,7 +90,7 @@ impl ShutdownWatch {
         let stop = self.0.wait_for(|stop| matches!(stop, Stop::Draining(_))).await.map(|stop| *stop);
         match stop {
             Ok(Stop::Draining(deadline)) => deadline,
-            Ok(Stop::Running) | Err(_) => Deadline::at(super::clock::now()),
+            Ok(Stop::Running | Stop::Leaving(_)) | Err(_) => Deadline::at(super::clock::now()),
         }
     }
 }

@@ -9,6 +9,28 @@ pub struct StopSignals {
     interrupt: Signal,
 }
 
+/// SIGHUP.
+#[derive(Debug)]
+pub struct ReloadSignals(Signal);
+
+/// Starts to listen for reload signals; from here on they no longer end the process by themselves.
+///
+/// # Errors
+/// The operating system's.
+pub fn reload_signals() -> std::io::Result<ReloadSignals> {
+    signal(SignalKind::hangup()).map(ReloadSignals)
+}
+
+impl ReloadSignals {
+    /// Waits for the next one. Several that came together may count as one.
+    ///
+    /// # Cancel safety
+    /// No signal is lost when dropped.
+    pub async fn next(&mut self) {
+        self.0.recv().await;
+    }
+}
+
 /// Starts to listen for stop signals; from here on they no longer end the process by themselves.
 ///
 /// # Errors

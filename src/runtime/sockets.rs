@@ -44,13 +44,31 @@ impl std::error::Error for ListenError {
 /// `ListenError` with the address, for instance when another program has the port.
 pub fn listen(addr: SocketAddr, give_up: Duration) -> Result<std::net::TcpListener, ListenError> {
     let open = || {
-        let socket = open(addr, true)?;
-        socket.set_tcp_nodelay(true)?;
-        socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEP_ALIVE_AFTER).with_interval(KEEP_ALIVE_EVERY))?;
-        socket.set_tcp_user_timeout(Some(give_up))?;
-        Ok(socket.into())
+        let socket = std::net::TcpListener::from(open(addr, true)?);
+        adopt(&socket, give_up)?;
+        Ok(socket)
     };
     open().map_err(|source| ListenError { addr, source })
+}
+
+/// Sets what `listen` sets, on a listening socket that somebody else has opened.
+///
+/// # Errors
+/// The operating system's.
+pub fn adopt(listener: &std::net::TcpListener, give_up: Duration) -> std::io::Result<()> {
+    let socket = SockRef::from(listener);
+    socket.set_nonblocking(true)?;
+    socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEP_ALIVE_AFTER).with_interval(KEEP_ALIVE_EVERY))?;
+    socket.set_tcp_user_timeout(Some(give_up))
+}
+
+/// Changes how long the kernel keeps trying to deliver bytes to peers that `listener` accepts from now on.
+///
+/// # Errors
+/// The operating system's.
+pub fn set_give_up(listener: &std::net::TcpListener, give_up: Duration) -> std::io::Result<()> {
+    SockRef::from(listener).set_tcp_user_timeout(Some(give_up))
 }
 
 /// Fails where anybody listens on `addr` already, also where sharing would be allowed.

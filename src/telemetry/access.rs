@@ -23,7 +23,8 @@ use http::HeaderValue;
 use stamp::Stamp;
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 /// A buffer this full is handed over at once; a tick takes the rest.
@@ -35,11 +36,43 @@ const BUFFER_BYTES: usize = FLUSH_BYTES + 4 * 1024;
 #[derive(Debug)]
 #[must_use = "lines are lost unless it is finished"]
 pub struct AccessWriter {
+    /// Tells when a file is too old.
+    clock: fn() -> SystemTime,
+    current: Mutex<Current>,
+}
+
+#[derive(Debug)]
+struct Current {
+    /// `None` where the log was never enabled.
+    writer: Option<Writer>,
+    form: Option<Form>,
+    workers: Vec<AccessLog>,
+}
+
+/// What is written, and the way there.
+#[derive(Clone, Debug)]
+struct Form {
+    format: AccessFormat,
+    /// Of successful health checks, one in so many is written.
+    health_checks: NonZeroUsize,
+    queue: Queue,
+}
+
+/// A log that is open, and not yet written to: see `AccessWriter::change`.
+#[derive(Debug)]
+#[must_use = "it takes effect with AccessWriter::change"]
+pub struct OpenedLog {
     format: AccessFormat,
     health_checks: NonZeroUsize,
-    /// `None` where the log is disabled.
-    writer: Option<Writer>,
-    workers: Mutex<Vec<AccessLog>>,
+    to: Opened,
+}
+
+#[derive(Debug)]
+enum Opened {
+    Disabled,
+    /// For the thread that runs already.
+    Target(Box<LogTarget>),
+    Thread(Writer),
 }
 
 impl AccessWriter {
@@ -49,28 +82,58 @@ impl AccessWriter {
     /// # Errors
     /// `AccessLogError` when the file cannot be opened or the thread cannot be started.
     pub fn start(settings: &AccessLogSettings, clock: fn() -> SystemTime) -> Result<Self, AccessLogError> {
-        let target = || LogTarget::open(settings.file.clone(), settings.rotation.clone(), clock);
-        let writer = if settings.enabled { Some(Writer::start(target()?)?) } else { None };
-        Ok(Self { format: settings.format, health_checks: settings.health_checks, writer, workers: Mutex::default() })
+        let log = Self { clock, current: Mutex::new(Current { writer: None, form: None, workers: Vec::new() }) };
+        let opened = log.open(settings)?;
+        log.change(opened);
+        Ok(log)
     }
 
     /// The log of one worker, with its counters and its clock.
     #[must_use]
     pub fn for_worker(&self, metrics: WorkerMetrics, clock: fn() -> Instant) -> AccessLog {
-        let lines = self.writer.as_ref().map(|writer| Lines {
-            format: self.format,
-            health_checks: self.health_checks,
-            queue: writer.queue(),
-            buffer: Mutex::new(Buffer { bytes: Vec::new(), stamp: Stamp::new(self.format), skipped: 0 }),
-        });
-        let log = AccessLog(Arc::new(Inner { metrics, clock, lines }));
-        self.workers.lock().unwrap_or_else(PoisonError::into_inner).push(log.clone());
+        let mut current = self.current();
+        let log =
+            AccessLog(Arc::new(Inner { metrics, clock, enabled: AtomicBool::new(false), lines: Mutex::default() }));
+        log.change(current.form.clone());
+        current.workers.push(log.clone());
         log
+    }
+
+    /// Opens what `settings` describe, beside what is written now. An unchanged path is opened anew: that is how a log
+    /// that was moved away gets its new file.
+    ///
+    /// # Errors
+    /// `AccessLogError`; the log is written as before.
+    pub fn open(&self, settings: &AccessLogSettings) -> Result<OpenedLog, AccessLogError> {
+        let target = || LogTarget::open(settings.file.clone(), settings.rotation.clone(), self.clock);
+        let to = match (settings.enabled, &self.current().writer) {
+            (false, _) => Opened::Disabled,
+            (true, Some(_)) => Opened::Target(Box::new(target()?)),
+            (true, None) => Opened::Thread(Writer::start(target()?)?),
+        };
+        Ok(OpenedLog { format: settings.format, health_checks: settings.health_checks, to })
+    }
+
+    /// Writes to `opened` from now on; lines of before go where they belong.
+    pub fn change(&self, opened: OpenedLog) {
+        let OpenedLog { format, health_checks, to } = opened;
+        let mut current = self.current();
+        // In the old form, to the old file.
+        current.workers.iter().for_each(AccessLog::flush);
+        let enabled = !matches!(to, Opened::Disabled);
+        match (to, &current.writer) {
+            (Opened::Target(target), Some(writer)) => writer.queue().switch(target),
+            (Opened::Thread(writer), _) => current.writer = Some(writer),
+            (Opened::Disabled, _) | (Opened::Target(_), None) => {}
+        }
+        let queue = current.writer.as_ref().filter(|_| enabled).map(Writer::queue);
+        current.form = queue.map(|queue| Form { format, health_checks, queue });
+        current.workers.iter().for_each(|worker| worker.change(current.form.clone()));
     }
 
     /// Opens the file anew: whoever rotates logs has moved it away. Lines that a worker still holds go to the new one.
     pub fn reopen(&self) {
-        if let Some(writer) = &self.writer {
+        if let Some(writer) = &self.current().writer {
             writer.reopen();
         }
     }
@@ -79,10 +142,14 @@ impl AccessWriter {
     ///
     /// Call it once the workers have been joined: records dropped later are counted, but their lines are lost.
     pub fn finish(self) {
-        let workers = self.workers.into_inner().unwrap_or_else(PoisonError::into_inner);
-        if let Some(writer) = self.writer {
-            writer.finish(workers.iter().filter_map(AccessLog::take));
+        let current = self.current.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if let Some(writer) = current.writer {
+            writer.finish(current.workers.iter().filter_map(|worker| worker.lines().take(&worker.0.metrics)));
         }
+    }
+
+    fn current(&self) -> MutexGuard<'_, Current> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -93,24 +160,26 @@ pub struct AccessLog(Arc<Inner>);
 struct Inner {
     metrics: WorkerMetrics,
     clock: fn() -> Instant,
-    /// `None` where the log is disabled: requests are counted only.
-    lines: Option<Lines>,
-}
-
-struct Lines {
-    format: AccessFormat,
-    /// Of successful health checks, one in so many is written.
-    health_checks: NonZeroUsize,
-    queue: Queue,
+    /// Where the log is disabled, requests are counted only.
+    enabled: AtomicBool,
     /// Used by one worker only, so the lock is free; never held across an await.
-    buffer: Mutex<Buffer>,
+    lines: Mutex<Lines>,
 }
 
-struct Buffer {
+#[derive(Default)]
+struct Lines {
+    form: Option<(Form, Stamp)>,
     bytes: Vec<u8>,
-    stamp: Stamp,
     /// Health checks since the last one that was written.
     skipped: usize,
+}
+
+impl Lines {
+    /// What is buffered, where there is anything.
+    fn take(&mut self, metrics: &WorkerMetrics) -> Option<Batch> {
+        let lines = std::mem::take(&mut self.bytes);
+        (!lines.is_empty()).then(|| Batch { lines, metrics: metrics.clone() })
+    }
 }
 
 impl AccessLog {
@@ -132,57 +201,65 @@ impl AccessLog {
 
     /// Hands the buffered lines to the writer. Called by the worker about once a second; never waits.
     pub fn flush(&self) {
-        if let (Some(lines), Some(batch)) = (&self.0.lines, self.take()) {
-            lines.queue.offer(batch);
+        self.flush_locked(&mut self.lines());
+    }
+
+    fn flush_locked(&self, lines: &mut Lines) {
+        if let Some(batch) = lines.take(&self.0.metrics)
+            && let Some((form, _)) = &lines.form
+        {
+            form.queue.offer(batch);
         }
+    }
+
+    fn lines(&self) -> MutexGuard<'_, Lines> {
+        self.0.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, form: Option<Form>) {
+        let mut lines = self.lines();
+        self.flush_locked(&mut lines);
+        self.0.enabled.store(form.is_some(), Ordering::Relaxed);
+        lines.form = form.map(|form| {
+            let stamp = Stamp::new(form.format);
+            (form, stamp)
+        });
     }
 
     /// Whether lines are written in `format`.
     fn writes(&self, format: AccessFormat) -> bool {
-        self.0.lines.as_ref().is_some_and(|lines| lines.format == format)
-    }
-
-    /// What is buffered, where there is anything.
-    fn take(&self) -> Option<Batch> {
-        let lines = self.0.lines.as_ref()?;
-        let mut buffer = lines.buffer.lock().unwrap_or_else(PoisonError::into_inner);
-        let bytes = std::mem::take(&mut buffer.bytes);
-        (!bytes.is_empty()).then(|| Batch { lines: bytes, metrics: self.0.metrics.clone() })
+        self.lines().form.as_ref().is_some_and(|(form, _)| form.format == format)
     }
 
     /// Writes one line, `total` being how long the request took.
     fn write(&self, record: &AccessRecord, total: Duration) {
-        let Some(lines) = &self.0.lines else { return };
-        let full = {
-            let mut guard = lines.buffer.lock().unwrap_or_else(PoisonError::into_inner);
-            let Buffer { bytes, stamp, skipped } = &mut *guard;
-            if lines.health_checks > NonZeroUsize::MIN && record.is_healthy_check() {
-                *skipped = (*skipped + 1) % lines.health_checks.get();
-                if *skipped != 1 {
-                    return;
-                }
+        let mut lines = self.lines();
+        let Lines { form: Some((form, stamp)), bytes, skipped } = &mut *lines else { return };
+        if form.health_checks > NonZeroUsize::MIN && record.is_healthy_check() {
+            *skipped = (*skipped + 1) % form.health_checks.get();
+            if *skipped != 1 {
+                return;
             }
-            if bytes.capacity() == 0 {
-                bytes.reserve_exact(BUFFER_BYTES);
-            }
-            match lines.format {
-                AccessFormat::Json => format_json::write(bytes, stamp, record, total),
-                AccessFormat::Pretty => format_pretty::write(bytes, stamp, record, total),
-                AccessFormat::Common => format_common::write(bytes, stamp, record),
-                AccessFormat::Combined => format_common::write_combined(bytes, stamp, record),
-                AccessFormat::Alb => format_alb::write(bytes, stamp, record, total),
-            }
-            bytes.len() >= FLUSH_BYTES
-        };
-        if full {
-            self.flush();
+        }
+        if bytes.capacity() == 0 {
+            bytes.reserve_exact(BUFFER_BYTES);
+        }
+        match form.format {
+            AccessFormat::Json => format_json::write(bytes, stamp, record, total),
+            AccessFormat::Pretty => format_pretty::write(bytes, stamp, record, total),
+            AccessFormat::Common => format_common::write(bytes, stamp, record),
+            AccessFormat::Combined => format_common::write_combined(bytes, stamp, record),
+            AccessFormat::Alb => format_alb::write(bytes, stamp, record, total),
+        }
+        if bytes.len() >= FLUSH_BYTES {
+            self.flush_locked(&mut lines);
         }
     }
 }
 
 impl fmt::Debug for AccessLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AccessLog").field("enabled", &self.0.lines.is_some()).finish_non_exhaustive()
+        f.debug_struct("AccessLog").field("enabled", &self.0.enabled).finish_non_exhaustive()
     }
 }
 

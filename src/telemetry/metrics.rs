@@ -69,6 +69,11 @@ rows! {
         TasksPanicked = "clearway_tasks_panicked_total", "Tasks that ended by a panic.";
         RequestsDrained = "clearway_requests_drained_total", "Requests that finished after a stop was asked for.";
         RequestsCut = "clearway_requests_cut_total", "Requests cut off by the drain deadline.";
+        MaintenanceFull = "clearway_limit_maintenance_held_total", "Uploads refused by maintenance.held.";
+        MaintenanceTimeouts = "clearway_timeout_maintenance_hold_total", "Held uploads refused by maintenance.hold.";
+        Reloads = "clearway_reloads_total", "Reloads of the configuration that took effect.";
+        ReloadsRefused = "clearway_reloads_refused_total", "Reloads refused as a whole; what ran before went on.";
+        CertificatesRefused = "clearway_certificates_refused_total", "Certificate problems that refused a reload.";
 
         ConnectionsFull = "clearway_limit_connections_total", "Times limits.connections was reached.";
         HeadTooLarge = "clearway_limit_head_total", "Request heads over limits.head.";

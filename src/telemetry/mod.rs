@@ -11,7 +11,7 @@ mod redact;
 mod rotation;
 mod writer;
 
-pub use access::{AccessLog, AccessRecord, AccessWriter};
+pub use access::{AccessLog, AccessRecord, AccessWriter, OpenedLog};
 pub use key_watch::{DefaultKeys, KeyWatch};
 pub use log::{LogError, LogHandle, log_panics, start_log};
 pub use metrics::{

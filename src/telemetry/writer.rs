@@ -92,6 +92,8 @@ impl Batch {
 enum Message {
     Write(Batch),
     Reopen,
+    /// What follows goes here.
+    Switch(Box<dyn Target + Send>),
     End,
 }
 
@@ -111,6 +113,12 @@ impl Queue {
             return batch.lost(0);
         }
         self.send(batch);
+    }
+
+    /// Sends what is handed over from now on to `target`.
+    pub(super) fn switch(&self, target: Box<dyn Target + Send>) {
+        // An error means that the thread is gone; `finish` says so.
+        drop(self.sender.send(Message::Switch(target)));
     }
 
     /// Hands over what a worker had left; past the limit too, because nothing comes after it.
@@ -164,6 +172,7 @@ impl Writer {
     /// # Errors
     /// `AccessLogError::Thread` when the operating system has none left.
     pub(super) fn start<T: Target + Send + 'static>(target: T) -> Result<Self, AccessLogError> {
+        let target: Box<dyn Target + Send> = Box::new(target);
         let (sender, messages) = channel();
         let (end, ended) = channel();
         let waiting = Arc::new(AtomicUsize::new(0));
@@ -213,7 +222,17 @@ pub(super) trait Target: Write {
     fn reopen(&mut self) {}
 }
 
-fn write_all(file: impl Target, messages: &Receiver<Message>, waiting: &AtomicUsize) {
+impl Target for Box<dyn Target + Send> {
+    fn rotate_if_due(&mut self) {
+        self.as_mut().rotate_if_due();
+    }
+
+    fn reopen(&mut self) {
+        self.as_mut().reopen();
+    }
+}
+
+fn write_all(file: Box<dyn Target + Send>, messages: &Receiver<Message>, waiting: &AtomicUsize) {
     let mut output = Output { file, failing: false, torn: false };
     loop {
         match messages.recv() {
@@ -229,6 +248,7 @@ fn write_all(file: impl Target, messages: &Receiver<Message>, waiting: &AtomicUs
                 // What was torn stays in the old file.
                 output.torn = false;
             }
+            Ok(Message::Switch(file)) => output = Output { file, failing: false, torn: false },
             Ok(Message::End) | Err(_) => return,
         }
     }

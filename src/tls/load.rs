@@ -68,6 +68,12 @@ impl LoadedCertificate {
         &self.warnings
     }
 
+    /// Whether its issuer is neither sent nor known to be what clients trust.
+    #[must_use]
+    pub fn lacks_issuer(&self) -> bool {
+        self.warnings.iter().any(|warning| matches!(warning, CertificateWarning::MissingIssuer { .. }))
+    }
+
     /// The file the chain came from.
     #[must_use]
     pub fn file(&self) -> &Path {

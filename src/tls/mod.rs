@@ -12,6 +12,7 @@ mod local_ca;
 mod local_names;
 mod server;
 mod store;
+mod tickets;
 mod warning;
 
 pub use client::{ClientTls, name_of};
@@ -22,8 +23,9 @@ pub use local_ca::{
     AuthorityState, LocalAuthority, LocalCaError, LocalCaProblem, LocalCertificates, ensure as ensure_local,
 };
 pub use local_names::LocalNames;
-pub use server::{ServerTls, ServerTlsError, Tickets, facts_of};
+pub use server::{ServerTls, ServerTlsError, facts_of};
 pub use store::{CertStore, EmptyStore};
+pub use tickets::{TicketKeysError, Tickets};
 pub use warning::CertificateWarning;
 
 #[cfg(test)]

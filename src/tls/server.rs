@@ -1,14 +1,15 @@
 //! The rustls configuration of the TLS listener.
 //!
-//! Owns: versions, cipher suites, tickets, ALPN, and swapping certificates while connections come in.
+//! Owns: versions, cipher suites, ALPN, and swapping certificates while connections come in.
 //! Leaves: which certificate fits which name to `store`, sockets and deadlines to `listener`.
 
 use super::store::CertStore;
+use super::tickets::Tickets;
 use crate::domain::facts::TlsFacts;
 use arc_swap::ArcSwap;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::{self, cipher_suite};
-use rustls::server::{ClientHello, NoServerSessionStorage, ProducesTickets, ResolvesServerCert};
+use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 use rustls::{CipherSuite, HandshakeKind, ProtocolVersion, ServerConfig, ServerConnection, SupportedCipherSuite};
@@ -70,22 +71,6 @@ impl fmt::Display for ServerTlsError {
 impl std::error::Error for ServerTlsError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         Some(&self.0)
-    }
-}
-
-/// The keys that session tickets are sealed with: new every 6 hours, a ticket is good for 12 hours.
-///
-/// Kept outside `ServerTls`, so that a later configuration can go on accepting the tickets of an earlier one.
-#[derive(Clone, Debug)]
-pub struct Tickets(Arc<dyn ProducesTickets>);
-
-impl Tickets {
-    /// Makes the first keys.
-    ///
-    /// # Errors
-    /// `ServerTlsError` when the system gives no random bytes.
-    pub fn new() -> Result<Self, ServerTlsError> {
-        aws_lc_rs::Ticketer::new().map(Self).map_err(ServerTlsError)
     }
 }
 

@@ -17,11 +17,16 @@ use std::time::Instant;
 /// The lock is taken by this worker's thread only, for a few instructions; it is there so that futures stay `Send`.
 #[derive(Debug)]
 pub struct Pool {
-    shelves: Mutex<Vec<Shelf>>,
+    kept: Mutex<Kept>,
     /// Set for good when the process drains.
     closed: AtomicBool,
-    settings: PoolSettings,
     metrics: WorkerMetrics,
+}
+
+#[derive(Debug)]
+struct Kept {
+    shelves: Vec<Shelf>,
+    settings: PoolSettings,
 }
 
 #[derive(Debug)]
@@ -41,33 +46,54 @@ impl Pool {
     /// An empty pool.
     #[must_use]
     pub const fn new(settings: PoolSettings, metrics: WorkerMetrics) -> Self {
-        Self { shelves: Mutex::new(Vec::new()), closed: AtomicBool::new(false), settings, metrics }
+        let kept = Mutex::new(Kept { shelves: Vec::new(), settings });
+        Self { kept, closed: AtomicBool::new(false), metrics }
+    }
+
+    /// Keeps connections by other settings from now on, and only those to targets that `wanted` names.
+    pub fn change(&self, settings: PoolSettings, wanted: impl Fn(u64) -> bool) {
+        let mut kept = self.kept();
+        kept.settings = settings;
+        let most = kept.settings.idle_per_target;
+        for shelf in &mut kept.shelves {
+            let room = if wanted(shelf.target) { most } else { 0 };
+            let surplus = shelf.idle.len().saturating_sub(room);
+            // The ones used last are the least likely to be closed by their target.
+            shelf.idle.drain(..surplus);
+            self.metrics.add(Counter::PoolEvictions, surplus as u64);
+        }
+        kept.shelves.retain(|shelf| !shelf.idle.is_empty());
     }
 
     /// Closes connections that were idle for too long or were closed by their target. Called once a second.
     pub fn sweep(&self) {
-        let oldest = now().checked_sub(self.settings.idle_age);
-        let mut shelves = self.shelves();
-        for shelf in shelves.iter_mut() {
+        let mut kept = self.kept();
+        let oldest = now().checked_sub(kept.settings.idle_age);
+        for shelf in &mut kept.shelves {
             let before = shelf.idle.len();
             shelf.idle.retain_mut(|idle| oldest.is_none_or(|oldest| idle.since > oldest) && idle.connection.quiet());
             self.metrics.add(Counter::PoolEvictions, (before - shelf.idle.len()) as u64);
         }
-        shelves.retain(|shelf| !shelf.idle.is_empty());
+        kept.shelves.retain(|shelf| !shelf.idle.is_empty());
     }
 
     /// Closes all of them and keeps no more.
     pub fn close(&self) {
         self.closed.store(true, Ordering::Relaxed);
-        self.shelves().clear();
+        self.kept().shelves.clear();
     }
 
-    fn shelves(&self) -> MutexGuard<'_, Vec<Shelf>> {
-        self.shelves.lock().unwrap_or_else(PoisonError::into_inner)
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn pop(&self, target: u64) -> Option<Idle> {
-        self.shelves().iter_mut().find(|shelf| shelf.target == target)?.idle.pop()
+    /// The connection to `target` that was used last, and whether it is young enough.
+    fn pop(&self, target: u64) -> Option<(Idle, bool)> {
+        let mut kept = self.kept();
+        let age = kept.settings.idle_age;
+        let idle = kept.shelves.iter_mut().find(|shelf| shelf.target == target)?.idle.pop()?;
+        let young = now().saturating_duration_since(idle.since) < age;
+        Some((idle, young))
     }
 
     /// Keeps `connection` for the next request; drops it when enough are kept.
@@ -77,22 +103,21 @@ impl Pool {
         }
         let target = connection.target();
         let idle = Idle { connection, since: now(), _counted: self.metrics.gauge(Gauge::PooledConnections) };
-        let mut shelves = self.shelves();
-        match shelves.iter_mut().find(|shelf| shelf.target == target) {
-            Some(shelf) if shelf.idle.len() >= self.settings.idle_per_target => {
-                self.metrics.add(Counter::PoolEvictions, 1)
-            }
+        let mut kept = self.kept();
+        let most = kept.settings.idle_per_target;
+        match kept.shelves.iter_mut().find(|shelf| shelf.target == target) {
+            Some(shelf) if shelf.idle.len() >= most => self.metrics.add(Counter::PoolEvictions, 1),
             Some(shelf) => shelf.idle.push(idle),
-            None if self.settings.idle_per_target == 0 => {}
-            None => shelves.push(Shelf { target, idle: vec![idle] }),
+            None if most == 0 => {}
+            None => kept.shelves.push(Shelf { target, idle: vec![idle] }),
         }
     }
 
     /// The connection to target `target` that was used last, if one is open and young enough.
     pub fn take(&self, target: u64) -> Option<Connection> {
         loop {
-            let Idle { mut connection, since, .. } = self.pop(target)?;
-            if now().saturating_duration_since(since) < self.settings.idle_age && connection.quiet() {
+            let (Idle { mut connection, .. }, young) = self.pop(target)?;
+            if young && connection.quiet() {
                 self.metrics.add(Counter::PoolReuses, 1);
                 return Some(connection);
             }

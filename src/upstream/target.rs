@@ -136,6 +136,12 @@ impl Target {
         self.publish(&self.health());
     }
 
+    /// Whether it was taken out of the choice by hand.
+    #[must_use]
+    pub fn drained(&self) -> bool {
+        self.drained.load(Ordering::Relaxed)
+    }
+
     /// A request got the head of its answer.
     pub fn answered(&self) {
         if self.standing.load(Ordering::Relaxed) & TROUBLED != 0 {

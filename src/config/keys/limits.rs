@@ -152,6 +152,12 @@ pub(super) const KEYS: &[Key] = &[
         "How long unread request bytes are taken after an early answer.",
     ),
     Key::new(
+        "timeouts.leave",
+        Slot::Duration(|settings| &mut settings.timeouts.leave, WAIT_OR_NONE),
+        "How long an idle HTTP/1.1 connection is kept whose listener a reload took away. Its next answer\n\
+         tells the client to leave; one that stays idle is closed after this.",
+    ),
+    Key::new(
         "timeouts.drain",
         Slot::Duration(|settings| &mut settings.timeouts.drain, WAIT_OR_NONE),
         "How long running requests may take to finish after a stop signal. Give the service manager\n\

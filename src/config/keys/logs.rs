@@ -68,6 +68,6 @@ pub(super) const KEYS: &[Key] = &[
     Key::new(
         "log.format",
         Slot::LogFormat(|settings| &mut settings.log.format),
-        "auto is pretty on a terminal and JSON otherwise.",
+        "auto is pretty on a terminal and JSON otherwise. A change needs a restart.",
     ),
 ];

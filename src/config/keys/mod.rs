@@ -4,6 +4,7 @@
 //! are read from `Settings`.
 
 mod answers;
+mod control;
 mod layout;
 mod legacy;
 mod limits;
@@ -92,6 +93,11 @@ pub(super) const SECTIONS: &[Section] = &[
     Section { path: "access_log", help: "One line for each request." },
     Section { path: "access_log.rotation", help: "When a file is set aside; never, unless a limit is set." },
     Section { path: "log", help: "Events of the proxy itself, on standard error." },
+    Section { path: "tls", help: "What several proxies share." },
+    Section { path: "admin", help: "The local socket by which a running proxy is asked and told." },
+    Section { path: "maintenance", help: "Services that `clearway maintenance` has closed." },
+    Section { path: "upgrade", help: "Handing over to a new process: `clearway upgrade`." },
+    Section { path: "reload", help: "Loading configuration and certificates again while running." },
 ];
 
 /// Every key, in the order of the reference.
@@ -106,6 +112,7 @@ pub(super) fn keys() -> impl Iterator<Item = &'static Key> {
         .chain(protection::KEYS)
         .chain(logs::KEYS)
         .chain(targets::KEYS)
+        .chain(control::KEYS)
 }
 
 /// The key with this path.

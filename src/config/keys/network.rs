@@ -18,7 +18,7 @@ pub(super) const KEYS: &[Key] = &[
         "workers",
         Slot::Count(|settings| &mut settings.workers, (1, WORKERS_MAX)),
         "Worker threads, each with its own listening sockets and target connections.\n\
-         Lower it to leave cores to other programs.",
+         Lower it to leave cores to other programs. A change needs a restart.",
     )
     .unset("one per core", "2"),
     Key::new(

@@ -4,6 +4,7 @@
 //! Never the file's form, never a running part.
 
 mod answers;
+mod control;
 mod layout;
 mod limits;
 mod logs;
@@ -14,6 +15,7 @@ mod timeouts;
 mod turns;
 
 pub use answers::AnswerSettings;
+pub use control::{AdminSettings, MaintenanceSettings, ReloadSettings, TicketSettings, UpgradeSettings};
 pub use layout::Layout;
 pub use limits::Limits;
 pub use logs::{AccessFormat, AccessLogSettings, LogFile, LogFormat, LogSettings, Rotation};
@@ -76,6 +78,16 @@ pub struct Settings {
     pub access_log: AccessLogSettings,
     /// Events.
     pub log: LogSettings,
+    /// Loading all this again.
+    pub reload: ReloadSettings,
+    /// The socket by which a running proxy is asked and told.
+    pub admin: AdminSettings,
+    /// Services that are closed for a while.
+    pub maintenance: MaintenanceSettings,
+    /// Handing over to a new process.
+    pub upgrade: UpgradeSettings,
+    /// What several proxies share of TLS.
+    pub tickets: TicketSettings,
 }
 
 /// Whose names are served.
@@ -200,6 +212,11 @@ impl Settings {
                 health_checks: NonZeroUsize::MIN,
             },
             log: LogSettings { filter: String::from("info"), format: LogFormat::Auto },
+            reload: ReloadSettings::default(),
+            admin: AdminSettings::default(),
+            maintenance: MaintenanceSettings::default(),
+            upgrade: UpgradeSettings::default(),
+            tickets: TicketSettings::default(),
         }
     }
 }

@@ -27,6 +27,8 @@ pub struct Timeouts {
     pub tunnel_idle: Duration,
     /// How long unread request bytes are taken and dropped after an early answer.
     pub linger: Duration,
+    /// How long an idle connection is kept whose listener is gone: its next answer tells the client to leave.
+    pub leave: Duration,
     /// How long running requests may take to finish after a stop signal.
     pub drain: Duration,
 }
@@ -47,6 +49,8 @@ impl Default for Timeouts {
             stalled_answer: Duration::from_secs(300),
             tunnel_idle: Duration::from_secs(3_600),
             linger: Duration::from_secs(600),
+            // Agents poll every 5 s, and urllib3 notices a closed connection only when it is used.
+            leave: Duration::from_secs(60),
             drain: Duration::from_secs(300),
         }
     }

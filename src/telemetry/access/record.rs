@@ -14,6 +14,7 @@ use http::{HeaderValue, Method, StatusCode, Uri, Version};
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
 /// What the log will say of one request. Dropping it writes the line, also when the client has vanished.
@@ -224,7 +225,7 @@ impl Drop for AccessRecord {
                 inner.metrics.add(limit, 1);
             }
         }
-        if self.action.is_none() && inner.lines.is_none() {
+        if self.action.is_none() && !inner.enabled.load(Ordering::Relaxed) {
             return;
         }
         let total = (inner.clock)().saturating_duration_since(self.begun);

@@ -264,7 +264,7 @@ fn a_record_counts_for_its_action_its_worker_and_its_program() {
 #[test]
 fn a_full_buffer_is_handed_over_without_a_tick() {
     logged(AccessFormat::Json, &Metrics::new(1), |log| {
-        let buffered = || log.0.lines.as_ref().unwrap().buffer.lock().unwrap().bytes.len();
+        let buffered = || log.lines().bytes.len();
         let (facts, request) = (facts("127.0.0.1:1", true), get("/"));
         let lengths = (0..1000).map(|_| {
             drop(record(log, &facts, &request));
@@ -507,4 +507,46 @@ fn of_healthy_checks_one_in_so_many_is_written() {
     }
     writer.finish();
     assert_eq!(std::fs::read_to_string(file).unwrap().lines().count(), 3 + 4 + 2);
+}
+
+#[test]
+fn a_change_of_file_and_form_loses_and_mixes_no_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let [first, second] = ["first", "second"].map(|name| folder.path().join(name));
+    let metrics = Metrics::new(1);
+    let writer = AccessWriter::start(&settings(AccessFormat::Json, &first), wall).unwrap();
+    let log = writer.for_worker(metrics.worker(0), Instant::now);
+    let facts = facts("127.0.0.1:1", true);
+    let open = record(&log, &facts, &get("/open"));
+    drop(record(&log, &facts, &get("/one")));
+    writer.change(writer.open(&settings(AccessFormat::Common, &second)).unwrap());
+    drop(open);
+    let disabled = AccessLogSettings { enabled: false, ..settings(AccessFormat::Json, &first) };
+    writer.change(writer.open(&disabled).unwrap());
+    drop(record(&log, &facts, &get("/unseen")));
+    // The usual rotation: the file is renamed, then opened anew under its name.
+    std::fs::rename(&first, folder.path().join("rotated")).unwrap();
+    writer.change(writer.open(&settings(AccessFormat::Json, &first)).unwrap());
+    drop(record(&log, &facts, &get("/three")));
+    writer.finish();
+    let lines = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+    assert!(lines("rotated").contains("/one") && lines("rotated").lines().count() == 1);
+    assert!(lines("second").contains("\"GET /open ") && lines("second").lines().count() == 1);
+    assert!(lines("first").contains("/three") && lines("first").lines().count() == 1);
+}
+
+#[test]
+fn a_log_may_be_enabled_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("log");
+    let enabled = settings(AccessFormat::Json, &file);
+    let writer = AccessWriter::start(&AccessLogSettings { enabled: false, ..enabled.clone() }, wall).unwrap();
+    let log = writer.for_worker(Metrics::new(1).worker(0), Instant::now);
+    drop(record(&log, &facts("127.0.0.1:1", true), &get("/unseen")));
+    assert!(writer.open(&settings(AccessFormat::Json, Path::new("/nonexistent/log"))).is_err());
+    writer.change(writer.open(&enabled).unwrap());
+    drop(record(&log, &facts("127.0.0.1:1", true), &get("/seen")));
+    writer.finish();
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.contains("/seen") && text.lines().count() == 1, "{text}");
 }

@@ -61,6 +61,20 @@ impl Lines {
         parse(&line).unwrap()
     }
 
+    /// Waits until `count` JSON lines came that `found` accepts; all of them.
+    pub(crate) fn wait_times(&self, what: &str, count: usize, found: impl Fn(&Value) -> bool) -> Vec<Value> {
+        let (state, changed) = &*self.0;
+        let hits = |state: &State| state.text.iter().filter_map(|line| parse(line)).filter(&found).collect::<Vec<_>>();
+        let guard = state.lock().unwrap();
+        let few = |state: &mut State| hits(state).len() < count && !state.ended;
+        let (guard, _) = changed.wait_timeout_while(guard, DEADLINE, few).unwrap();
+        let found = hits(&guard);
+        let all = guard.text.join("\n");
+        drop(guard);
+        assert!(found.len() >= count, "{what} was not written {count} times; there is only:\n{all}");
+        found
+    }
+
     /// Waits until the source has ended.
     pub(crate) fn wait_end(&self) {
         let (state, changed) = &*self.0;

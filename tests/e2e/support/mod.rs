@@ -27,7 +27,7 @@ pub(crate) use load::Load;
 pub(crate) use message::{Fields, Head, Received};
 pub(crate) use origin::{Origin, Port, Visit};
 pub(crate) use pki::{Leaf, Pki, provider};
-pub(crate) use proxy::{Proxy, Run};
+pub(crate) use proxy::{Proxy, Run, Successor};
 pub(crate) use refusing::Refusing;
 pub(crate) use tls_origin::TlsOrigin;
 

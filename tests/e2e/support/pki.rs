@@ -60,9 +60,19 @@ impl Pki {
 
     /// A leaf for `names`.
     pub(crate) fn issue(&self, names: &[&str]) -> Leaf {
+        self.issue_with(names, |_| {})
+    }
+
+    /// A leaf for `names` that is out of date.
+    pub(crate) fn issue_expired(&self, names: &[&str]) -> Leaf {
+        self.issue_with(names, |params| params.not_after = rcgen::date_time_ymd(2024, 1, 1))
+    }
+
+    fn issue_with(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Leaf {
         let names = names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let mut params = CertificateParams::new(names.clone()).unwrap();
         params.distinguished_name.push(DnType::CommonName, names[0].clone());
+        change(&mut params);
         let key = KeyPair::generate().unwrap();
         let leaf = params.signed_by(&key, &self.issuer).unwrap();
         Leaf { chain: leaf.pem() + &self.ca_pem, key: key.serialize_pem(), der: leaf.der().clone() }

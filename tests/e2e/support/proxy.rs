@@ -8,7 +8,8 @@ use super::{API, APP, COVERED, DEADLINE, DOMAIN, FILES};
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::fs::{self, Permissions};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -27,6 +28,8 @@ pub(crate) struct Run {
     certificates: Vec<Leaf>,
     conf: String,
     hosts: Option<String>,
+    bind: String,
+    environment: Vec<(String, String)>,
 }
 
 impl Run {
@@ -44,6 +47,8 @@ impl Run {
             certificates: vec![SITE.clone()],
             conf: String::new(),
             hosts: None,
+            bind: String::from("127.0.0.1:0"),
+            environment: Vec::new(),
         }
     }
 
@@ -71,11 +76,23 @@ impl Run {
         self
     }
 
+    /// Listens for https here.
+    pub(crate) fn bind(mut self, addr: SocketAddr) -> Self {
+        self.bind = addr.to_string();
+        self
+    }
+
+    /// A variable of the environment.
+    pub(crate) fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     fn write(&self, folder: &Path) -> std::path::PathBuf {
         let mut conf = format!(
-            "domain: {}\nworkers: 1\nlisteners {{\n  https {{ bind: [\"127.0.0.1:0\"] }}\n  \
+            "domain: {}\nworkers: 1\nlisteners {{\n  https {{ bind: [\"{}\"] }}\n  \
              http {{ bind: [\"127.0.0.1:0\"], enabled: true }}\n}}\n",
-            self.domain
+            self.domain, self.bind
         );
         // Its questions would stand among the requests that a test counts.
         conf.push_str("protection.default_keys.check: false\n");
@@ -107,13 +124,29 @@ impl Run {
         let conf = self.write(folder.path());
         let conf = conf.to_str().unwrap().to_owned();
         let arguments = ["run", "--config", &conf];
-        let Some(hosts) = &self.hosts else { return Proxy::launch(folder, &arguments) };
+        let Some(hosts) = &self.hosts else {
+            let mut command = command(folder.path());
+            command.args(arguments).envs(self.environment);
+            return Proxy::follow(folder, command);
+        };
         let file = folder.path().join("hosts");
         fs::write(&file, hosts).unwrap();
         let mut command = command_of("unshare", folder.path());
         let script = format!("mount --bind {} /etc/hosts && exec \"$0\" \"$@\"", file.display());
         command.args(["-rm", "sh", "-c", &script, BINARY]).args(arguments).env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin");
         Proxy::follow(folder, command)
+    }
+
+    /// Starts the proxy as systemd does, with a socket that is open already.
+    pub(crate) fn activated(self, listener: TcpListener) -> Proxy {
+        let folder = tempfile::tempdir().unwrap();
+        let conf = self.write(folder.path());
+        // The descriptor's number and the process's are part of the protocol.
+        let script = "exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" run --config \"$1\"";
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", script, BINARY]).arg(conf).env_clear().current_dir(folder.path());
+        shell.env("XDG_RUNTIME_DIR", folder.path()).stdin(OwnedFd::from(listener));
+        Proxy::follow(folder, shell)
     }
 
     /// Starts a proxy that must end by itself; what it said.
@@ -135,6 +168,8 @@ fn command_of(program: &str, folder: &Path) -> Command {
     fs::create_dir_all(&empty).unwrap();
     let mut command = Command::new(program);
     command.env_clear().env("CLEARML_CONFIG_DIR", empty).env("RUST_BACKTRACE", "1").current_dir(folder);
+    // Where it makes its admin socket.
+    command.env("XDG_RUNTIME_DIR", folder);
     command.stdin(Stdio::null());
     command
 }
@@ -211,6 +246,52 @@ impl Proxy {
         self.events.wait(message, |event| is(&event["message"]))
     }
 
+    /// Changes the text of its configuration file; nothing notices by itself.
+    pub(crate) fn edit(&self, change: impl FnOnce(String) -> String) {
+        let file = self.folder().join("proxy.conf");
+        let text = change(fs::read_to_string(&file).unwrap());
+        // Whole or not at all, as an editor saves.
+        let fresh = self.folder().join("proxy.conf.new");
+        fs::write(&fresh, text).unwrap();
+        fs::rename(fresh, file).unwrap();
+    }
+
+    /// Asks for a reload and waits for its end, the `count`th of this proxy; whether it took effect.
+    pub(crate) fn reload(&self, count: usize) -> bool {
+        self.signal("HUP");
+        self.reloaded(count)
+    }
+
+    /// Waits for the end of the `count`th reload; whether it took effect.
+    pub(crate) fn reloaded(&self, count: usize) -> bool {
+        let ends = ["reloaded", "reload refused; everything goes on as before"];
+        let is_end = |event: &Value| ends.iter().any(|end| event["message"] == *end);
+        self.events.wait_times("the end of a reload", count, is_end)[count - 1]["message"] == ends[0]
+    }
+
+    /// Runs another command of the binary for this proxy: exit code, standard output, standard error.
+    pub(crate) fn command(&self, arguments: &[&str]) -> (i32, String, String) {
+        let config = self.folder().join("proxy.conf");
+        let mut command = command(self.folder());
+        command.args(arguments);
+        if config.exists() && !arguments.contains(&"--socket") {
+            command.arg("--config").arg(config);
+        }
+        let Output { status, stdout, stderr } = command.output().expect("the binary starts");
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (status.code().unwrap(), text(stdout), text(stderr))
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits until it has left to another process.
+    pub(crate) fn left(&mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+
     /// The events, as written to standard error.
     pub(crate) fn events(&self) -> &Lines {
         &self.events
@@ -279,8 +360,7 @@ impl Proxy {
 
     /// Sends a signal by name.
     pub(crate) fn signal(&self, name: &str) {
-        let kill = format!("kill -{name} {}", self.child.id());
-        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        assert!(kill(name, self.child.id()));
     }
 
     /// Waits for the end by itself.
@@ -295,6 +375,36 @@ impl Proxy {
         self.terminate();
         self.wait()
     }
+}
+
+/// A process that has taken over; ended with its value.
+pub(crate) struct Successor(u32);
+
+impl Successor {
+    /// The process of this number.
+    pub(crate) fn of(pid: u32) -> Self {
+        Self(pid)
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.0
+    }
+
+    /// Asks for its end.
+    pub(crate) fn terminate(&self) {
+        kill("TERM", self.0);
+    }
+}
+
+impl Drop for Successor {
+    fn drop(&mut self) {
+        kill("KILL", self.0);
+    }
+}
+
+/// Sends a signal; whether there was somebody to take it.
+fn kill(name: &str, pid: u32) -> bool {
+    Command::new("/bin/sh").args(["-c", &format!("kill -{name} {pid} 2>/dev/null")]).status().unwrap().success()
 }
 
 impl Drop for Proxy {

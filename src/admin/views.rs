@@ -1,0 +1,162 @@
+//! What is shown: plain data, never live parts. The field names are the JSON that `--json` prints; they only grow.
+
+use serde::{Deserialize, Serialize};
+use std::time::SystemTime;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// The whole proxy.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct StatusView {
+    /// Of this program.
+    pub version: String,
+    /// Of this process.
+    pub pid: u32,
+    /// `serving` or `stopping`.
+    pub state: String,
+    /// Since the start.
+    pub uptime_seconds: u64,
+    /// Threads.
+    pub workers: usize,
+    /// What is listened on.
+    pub listeners: Vec<ListenerView>,
+    /// What stands behind.
+    pub services: Vec<ServiceView>,
+    /// Open client connections.
+    pub connections: u64,
+    /// Requests in flight.
+    pub requests: u64,
+    /// Open tunnels.
+    pub tunnels: u64,
+    /// Idle connections to targets.
+    pub pooled_connections: u64,
+    /// What is served with.
+    pub certificates: Vec<CertificateView>,
+    /// The last one, if there was any.
+    pub last_reload: Option<ReloadView>,
+    /// What somebody should look at.
+    pub alarms: Vec<String>,
+}
+
+/// One listening address.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ListenerView {
+    /// What is spoken.
+    pub kind: String,
+    /// With the port in use.
+    pub address: String,
+}
+
+/// One service.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ServiceView {
+    /// `app`, `api` or `files`.
+    pub name: String,
+    /// Where it is closed.
+    pub maintenance: Option<MaintenanceView>,
+    /// Requests that wait for a target.
+    pub waiting: usize,
+    /// Its targets.
+    pub targets: Vec<TargetStatus>,
+}
+
+/// A service that is closed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct MaintenanceView {
+    /// When it began.
+    pub since: String,
+    /// When it ends by itself.
+    pub until: Option<String>,
+    /// A sentence for those who wait.
+    pub reason: Option<String>,
+    /// Uploads that are held until it ends.
+    pub held: usize,
+}
+
+/// One target.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TargetStatus {
+    /// As configured.
+    pub address: String,
+    /// `up`, or what else it is; `drained` where an operator said so.
+    pub state: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// Since when.
+    pub since: Option<String>,
+    /// Requests that use it.
+    pub outstanding: usize,
+}
+
+/// One certificate.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CertificateView {
+    /// Where it was read.
+    pub file: String,
+    /// What it covers.
+    pub names: Vec<String>,
+    /// Its last moment.
+    pub not_after: String,
+    /// Whole days until then; negative behind it.
+    pub days_left: i64,
+    /// What deserves a look.
+    pub warnings: Vec<String>,
+}
+
+/// How a reload went.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct ReloadView {
+    /// When.
+    pub at: String,
+    /// `signal`, `files` or `command`.
+    pub trigger: String,
+    /// Whether it took effect.
+    pub ok: bool,
+    /// Keys that have other values.
+    pub changed: Vec<String>,
+    /// Keys whose new values need a restart.
+    pub restart: Vec<String>,
+    /// Why it was refused.
+    pub problems: Vec<ProblemView>,
+}
+
+/// One reason.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ProblemView {
+    /// What is wrong.
+    pub problem: String,
+    /// What to do.
+    pub hint: String,
+}
+
+/// How a hand-over went.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct UpgradeView {
+    /// Whether the new process serves.
+    pub ok: bool,
+    /// It.
+    pub pid: Option<u32>,
+    /// Of its program.
+    pub version: Option<String>,
+    /// Why the old one goes on.
+    pub problem: Option<String>,
+}
+
+/// A moment as text: `2026-11-27T04:05:06Z`.
+#[must_use]
+pub fn timestamp(at: SystemTime) -> String {
+    let at = OffsetDateTime::from(at);
+    at.replace_nanosecond(0).unwrap_or(at).format(&Rfc3339).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn moments_are_written_to_the_second() {
+        let at = SystemTime::UNIX_EPOCH + Duration::from_millis(1_709_210_096_089);
+        assert_eq!(timestamp(at), "2024-02-29T12:34:56Z");
+    }
+}

@@ -1,0 +1,174 @@
+//! Crew: the workers as the life cycle sees them: what is told to each, and what they run by.
+
+use super::listeners::{Listener, Listeners, copies};
+use super::picture::Picture;
+use super::worker::{Order, WorkerMain};
+use crate::connection::Connections;
+use crate::listener::{Acceptor, AcceptorCell};
+use crate::request::{Common, Worker};
+use crate::runtime::{Deadline, Places, ShutdownWatch, Tasks, WorkerId, Workers, start_workers};
+use crate::telemetry::{AccessWriter, Metrics, WorkerMetrics};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+
+/// Orders that wait for one worker: more listeners than that are never opened at once.
+const ORDERS_MAX: usize = 256;
+
+/// How long a worker may take to begin to listen.
+const LISTEN_WAIT: Duration = Duration::from_secs(10);
+
+/// One worker, from outside.
+#[derive(Debug)]
+struct Seat {
+    worker: Arc<Worker>,
+    metrics: WorkerMetrics,
+    tasks: Tasks,
+    cell: AcceptorCell,
+    orders: mpsc::Sender<Order>,
+    /// Ticks so far, and those of the last look.
+    beats: Arc<AtomicU64>,
+    beats_seen: AtomicU64,
+}
+
+/// All workers.
+#[derive(Debug)]
+pub(super) struct Crew {
+    seats: Vec<Seat>,
+    shared: Shared,
+}
+
+/// What all workers share for as long as the process runs.
+#[derive(Clone, Debug)]
+pub(super) struct Shared {
+    places: Places,
+    numbers: Arc<AtomicU64>,
+    watch: ShutdownWatch,
+    common: Common,
+}
+
+impl Shared {
+    pub(super) fn new(picture: &Picture, watch: ShutdownWatch, common: Common) -> Self {
+        let places = Places::new(picture.settings.limits.connections.get());
+        Self { places, numbers: Arc::default(), watch, common }
+    }
+
+    /// What a worker needs to serve connections by `picture`.
+    fn acceptor(
+        &self,
+        picture: &Picture,
+        https_port: u16,
+        worker: &Arc<Worker>,
+        metrics: &WorkerMetrics,
+        tasks: &Tasks,
+    ) -> Acceptor {
+        let connections = Connections {
+            limits: Arc::new(picture.settings.limits.clone()),
+            timeouts: Arc::new(picture.settings.timeouts.clone()),
+            park: picture.settings.memory.park,
+            metrics: metrics.clone(),
+            tasks: tasks.clone(),
+            shutdown: self.watch.clone(),
+        };
+        Acceptor {
+            connections,
+            worker: Arc::clone(worker),
+            tls: Arc::clone(&picture.tls),
+            places: self.places.clone(),
+            numbers: Arc::clone(&self.numbers),
+            https_port,
+        }
+    }
+}
+
+impl Crew {
+    /// Starts a thread for each worker; none listens yet. `alive` closes when all are done, `cut` counts requests that
+    /// the drain deadline cut off.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub(super) fn start(
+        picture: &Picture,
+        listeners: &Listeners,
+        shared: Shared,
+        (access, metrics): (&AccessWriter, &Metrics),
+        (alive, cut): (&mpsc::Sender<()>, &Arc<AtomicUsize>),
+    ) -> io::Result<(Self, Workers)> {
+        let (plan, port) = (picture.plan(), listeners.https_port(&picture.settings));
+        let mut seats = Vec::new();
+        let workers = start_workers(picture.settings.workers, |WorkerId(id)| {
+            let (tasks, shard) = (Tasks::new(), metrics.worker(id));
+            let log = access.for_worker(shard.clone(), crate::runtime::now);
+            let worker = Worker::new(&plan, log, shard.clone(), tasks.clone(), shared.common.clone());
+            let (worker, beats) = (Arc::new(worker), Arc::new(AtomicU64::new(0)));
+            let cell = AcceptorCell::new(shared.acceptor(picture, port, &worker, &shard, &tasks));
+            let (orders, inbox) = mpsc::channel(ORDERS_MAX);
+            let main = WorkerMain {
+                cell: cell.clone(),
+                worker: Arc::clone(&worker),
+                metrics: shard.clone(),
+                orders: inbox,
+                beats: Arc::clone(&beats),
+                shutdown: shared.watch.clone(),
+                tasks: tasks.clone(),
+                cut: Arc::clone(cut),
+                alive: alive.clone(),
+            };
+            seats.push(Seat { worker, metrics: shard, tasks, cell, orders, beats, beats_seen: AtomicU64::new(0) });
+            main.run()
+        })?;
+        Ok((Self { seats, shared }, workers))
+    }
+
+    /// Lets every worker accept on its socket of `listener`; returns when all do.
+    ///
+    /// # Errors
+    /// The operating system's, when a socket cannot be used.
+    pub(super) async fn listen(&self, listener: &Listener) -> io::Result<()> {
+        let mut answers = Vec::new();
+        for (index, socket) in copies(&listener.sockets)?.into_iter().enumerate() {
+            let (done, answer) = oneshot::channel();
+            let order = Order { kind: listener.kind, socket, open: listener.shutdown.watch(), done };
+            let seat = self.seats.get(index % self.seats.len().max(1));
+            let seat = seat.ok_or_else(|| io::Error::other("there is no worker"))?;
+            seat.orders.send(order).await.map_err(|_| io::Error::other("a worker is gone"))?;
+            answers.push(answer);
+        }
+        let deadline = Deadline::after(LISTEN_WAIT);
+        for answer in answers {
+            let answer = deadline.bound(answer).await.ok_or(io::ErrorKind::TimedOut)?;
+            answer.map_err(|_| io::Error::other("a worker is gone"))??;
+        }
+        Ok(())
+    }
+
+    /// Shows every worker another picture: requests and connections that begin from now on see it.
+    pub(super) fn replace(&self, picture: &Picture, listeners: &Listeners) {
+        let limits = &picture.settings.limits;
+        self.shared.places.resize(limits.connections.get());
+        self.shared.common.tunnels.resize(limits.tunnels.get());
+        self.shared.common.maintenance.resize(picture.settings.maintenance.held);
+        let (plan, port) = (picture.plan(), listeners.https_port(&picture.settings));
+        for Seat { worker, metrics, tasks, cell, .. } in &self.seats {
+            worker.replace(&plan);
+            cell.replace(self.shared.acceptor(picture, port, worker, metrics, tasks));
+        }
+    }
+
+    /// Whether every worker has done something since the last time this was asked.
+    pub(super) fn moves(&self) -> bool {
+        let moved = |seat: &Seat| {
+            let beats = seat.beats.load(Ordering::Relaxed);
+            seat.beats_seen.swap(beats, Ordering::Relaxed) != beats
+        };
+        // Each is looked at, also behind one that stands.
+        self.seats.iter().filter(|seat| moved(seat)).count() == self.seats.len()
+    }
+
+    /// The counters of the first worker, for what happens once in a process.
+    pub(super) fn metrics(&self) -> Option<&WorkerMetrics> {
+        self.seats.first().map(|seat| &seat.metrics)
+    }
+}

@@ -1,0 +1,190 @@
+//! The listening sockets of the process: which there are, which come and go with a reload.
+//!
+//! The workers have the sockets that they accept on; a second descriptor of each stays here, so that a socket can be
+//! handed on without losing what waits in its queue.
+
+use super::build_error::BuildError;
+use crate::domain::addr::ListenAddr;
+use crate::domain::facts::ListenerKind;
+use crate::domain::settings::Settings;
+use crate::listener::bind;
+use crate::runtime::{Deadline, Shutdown, adopt, set_give_up};
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+
+/// One listening address.
+#[derive(Debug)]
+pub(super) struct Listener {
+    pub(super) kind: ListenerKind,
+    /// As configured.
+    pub(super) bind: ListenAddr,
+    /// With the port that was taken where 0 was asked for.
+    pub(super) addr: SocketAddr,
+    /// One for each worker.
+    pub(super) sockets: Vec<TcpListener>,
+    /// Ends this listener and the connections that came by it.
+    pub(super) shutdown: Shutdown,
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(super) struct Listeners {
+    open: Vec<Listener>,
+    /// Sockets that were given to this process, with the address they were asked for under.
+    spare: Vec<(ListenAddr, TcpListener)>,
+}
+
+/// What changes: bound already, and not yet accepting.
+#[derive(Debug)]
+pub(super) struct Change {
+    opened: Vec<Listener>,
+    wanted: Vec<(ListenerKind, ListenAddr)>,
+}
+
+impl Listeners {
+    /// None yet; `spare` sockets are taken before others are opened.
+    pub(super) fn with_spare(spare: Vec<(ListenAddr, TcpListener)>) -> Self {
+        Self { open: Vec::new(), spare }
+    }
+
+    /// Closes the sockets that were given and that nobody asks for.
+    pub(super) fn close_spare(&mut self) {
+        for (bind, _) in std::mem::take(&mut self.spare) {
+            tracing::info!(address = %bind, "a socket that was handed over is not configured; closed");
+        }
+    }
+
+    /// Binds what `settings` ask for and is not there yet, beside what is.
+    ///
+    /// # Errors
+    /// Every address that cannot be had; the sockets of the others are closed again.
+    pub(super) fn prepare(&mut self, settings: &Settings) -> Result<Change, Vec<BuildError>> {
+        let wanted = wanted(settings);
+        let (mut opened, mut errors) = (Vec::new(), Vec::new());
+        for (kind, bind) in &wanted {
+            if self.has(*kind, *bind) {
+                continue;
+            }
+            match self.open(*kind, *bind, settings) {
+                Ok(listener) => opened.push(listener),
+                Err(error) => errors.push(error),
+            }
+        }
+        if errors.is_empty() { Ok(Change { opened, wanted }) } else { Err(errors) }
+    }
+
+    fn has(&self, kind: ListenerKind, bind: ListenAddr) -> bool {
+        self.open.iter().any(|listener| listener.kind == kind && listener.bind == bind)
+    }
+
+    fn open(&mut self, kind: ListenerKind, addr: ListenAddr, settings: &Settings) -> Result<Listener, BuildError> {
+        let shutdown = Shutdown::new().0;
+        // An address that only changes what is spoken on it keeps its sockets, and their queues.
+        if let Some(same) = self.open.iter().find(|listener| listener.bind == addr) {
+            let sockets = copies(&same.sockets).map_err(BuildError::Sockets)?;
+            return Ok(Listener { kind, bind: addr, addr: same.addr, sockets, shutdown });
+        }
+        let given = self.take_spare(addr, settings).map_err(BuildError::Sockets)?;
+        if let Some(local) = given.first().map(TcpListener::local_addr) {
+            let local = local.map_err(BuildError::Sockets)?;
+            return Ok(Listener { kind, bind: addr, addr: local, sockets: given, shutdown });
+        }
+        let ours = self.open.iter().any(|listener| listener.addr.port() == addr.socket_addr().port());
+        let bound = bind(addr, settings.workers, give_up(settings), ours).map_err(BuildError::Bind)?;
+        Ok(Listener { kind, bind: addr, addr: bound.addr, sockets: bound.sockets, shutdown })
+    }
+
+    /// The sockets that were given for `addr`, made ready; at least one for each worker, or none at all.
+    fn take_spare(&mut self, addr: ListenAddr, settings: &Settings) -> io::Result<Vec<TcpListener>> {
+        let is = |(bind, socket): &(ListenAddr, TcpListener)| {
+            *bind == addr || socket.local_addr().is_ok_and(|local| local == addr.socket_addr())
+        };
+        let (given, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.spare).into_iter().partition(is);
+        self.spare = rest;
+        let mut sockets = given.into_iter().map(|(_, socket)| socket).collect::<Vec<_>>();
+        for socket in &sockets {
+            adopt(socket, give_up(settings))?;
+        }
+        // Workers share a socket where there are too few: systemd gives one.
+        for index in sockets.len()..settings.workers.get() {
+            let Some(socket) = sockets.get(index % sockets.len().max(1)) else { break };
+            sockets.push(socket.try_clone()?);
+        }
+        Ok(sockets)
+    }
+
+    /// Makes `change` true; returns what is new, whose sockets the workers need, and what is gone. What is gone accepts
+    /// no more; its idle connections are kept until `idle`.
+    pub(super) fn commit(
+        &mut self,
+        change: Change,
+        settings: &Settings,
+        idle: Deadline,
+    ) -> (Vec<usize>, Vec<Listener>) {
+        let before = std::mem::take(&mut self.open);
+        let stays = |listener: &Listener| change.wanted.contains(&(listener.kind, listener.bind));
+        let (kept, gone): (Vec<_>, Vec<_>) = before.into_iter().partition(stays);
+        for socket in kept.iter().flat_map(|listener| &listener.sockets) {
+            if let Err(error) = set_give_up(socket, give_up(settings)) {
+                tracing::warn!(%error, "timeouts.stalled_answer cannot be changed for a listener");
+            }
+        }
+        gone.iter().for_each(|listener| listener.shutdown.leave(idle));
+        self.open = kept;
+        let first = self.open.len();
+        self.open.extend(change.opened);
+        ((first..self.open.len()).collect(), gone)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Listener> {
+        self.open.iter()
+    }
+
+    pub(super) fn at(&self, index: usize) -> Option<&Listener> {
+        self.open.get(index)
+    }
+
+    /// The port that clients reach https on: the public one, else the one that is listened on.
+    pub(super) fn https_port(&self, settings: &Settings) -> u16 {
+        let bound = self.open.iter().find(|listener| listener.kind == ListenerKind::Https);
+        settings.https.public_port.or(bound.map(|listener| listener.addr.port())).unwrap_or(443)
+    }
+
+    /// Leaves all of them to another process; idle connections are kept until `idle`.
+    pub(super) fn leave(&mut self, idle: Deadline) {
+        for listener in &mut self.open {
+            listener.shutdown.leave(idle);
+            listener.sockets.clear();
+        }
+    }
+
+    /// Ends all of them: no new connections, running requests finish by `deadline`.
+    pub(super) fn drain(&mut self, deadline: Deadline) {
+        for listener in &mut self.open {
+            listener.shutdown.drain(deadline);
+            // Else the kernel would still take connections that nobody accepts.
+            listener.sockets.clear();
+        }
+    }
+}
+
+/// The listeners that `settings` ask for.
+fn wanted(settings: &Settings) -> Vec<(ListenerKind, ListenAddr)> {
+    let pairs = [(ListenerKind::Https, &settings.https), (ListenerKind::Http, &settings.http)];
+    let enabled = pairs.into_iter().filter(|(_, listener)| listener.enabled);
+    let main = enabled.flat_map(|(kind, listener)| listener.bind.iter().map(move |bind| (kind, *bind)));
+    let legacy = settings.legacy.iter();
+    let legacy =
+        legacy.flat_map(|(service, binds)| binds.iter().map(move |bind| (ListenerKind::Legacy(service), *bind)));
+    main.chain(legacy).collect()
+}
+
+/// Ours acts first, and knows why; the kernel's is for what we cannot see.
+fn give_up(settings: &Settings) -> std::time::Duration {
+    settings.timeouts.stalled_answer * 2
+}
+
+/// A second descriptor of each socket.
+pub(super) fn copies(sockets: &[TcpListener]) -> io::Result<Vec<TcpListener>> {
+    sockets.iter().map(TcpListener::try_clone).collect()
+}

@@ -1,0 +1,72 @@
+//! Picture: everything that a reload replaces, built beside the one in use.
+
+use super::build_error::BuildError;
+use super::certificates::{Certificates, load};
+use crate::domain::names::{NamePattern, PerService, ServiceName};
+use crate::domain::settings::Settings;
+use crate::request::SitePlan;
+use crate::runtime::wall;
+use crate::tls::{CertStore, ClientTls, ServerTls, Tickets};
+use crate::upstream::Group;
+use std::sync::Arc;
+
+/// One configuration as running parts; nothing in it is listening.
+#[derive(Debug)]
+pub(super) struct Picture {
+    pub(super) settings: Arc<Settings>,
+    pub(super) tls: Arc<ServerTls>,
+    pub(super) certificates: Certificates,
+    groups: Arc<PerService<Group>>,
+    covered: Arc<[NamePattern]>,
+}
+
+impl Picture {
+    /// Builds what `settings` describe; `tickets` are for where it names no keys for them.
+    /// Targets that `previous` has too go on with what is known of them.
+    ///
+    /// # Errors
+    /// `BuildError` with what cannot be had; `previous` is as before.
+    pub(super) fn build(settings: Settings, tickets: &Tickets, previous: Option<&Self>) -> Result<Self, BuildError> {
+        let (store, certificates) =
+            load(&settings, wall()).map_err(|error| BuildError::Certificate(Box::new(error)))?;
+        let covered = store.names().cloned().collect();
+        let shared = settings.tickets.keys.as_deref().map(Tickets::shared).transpose();
+        let shared = shared.map_err(BuildError::TicketKeys)?;
+        let tls = ServerTls::build(store, shared.as_ref().unwrap_or(tickets)).map_err(BuildError::Tls)?;
+        let groups = groups(&settings, previous.map(|previous| &*previous.groups))?;
+        Ok(Self { settings: Arc::new(settings), tls: Arc::new(tls), certificates, groups: Arc::new(groups), covered })
+    }
+
+    /// The targets of `service`.
+    pub(super) fn group(&self, service: ServiceName) -> &Group {
+        self.groups.get(service)
+    }
+
+    /// The targets of each service.
+    pub(super) const fn groups(&self) -> &Arc<PerService<Group>> {
+        &self.groups
+    }
+
+    /// What the workers' sites are made from.
+    pub(super) fn plan(&self) -> SitePlan {
+        SitePlan {
+            settings: Arc::clone(&self.settings),
+            groups: Arc::clone(&self.groups),
+            covered: Arc::clone(&self.covered),
+        }
+    }
+
+    /// The certificates that are served.
+    pub(super) fn store(&self) -> Arc<CertStore> {
+        self.tls.certificates()
+    }
+}
+
+fn groups(settings: &Settings, previous: Option<&PerService<Group>>) -> Result<PerService<Group>, BuildError> {
+    let group = |service| {
+        let ca = settings.services.get(service).ca.as_deref();
+        let tls = ca.map(ClientTls::load).transpose().map_err(BuildError::TargetAuthorities)?;
+        Ok(Group::build(service, settings, tls.as_ref(), previous.map(|previous| previous.get(service))))
+    };
+    Ok(PerService { app: group(ServiceName::App)?, api: group(ServiceName::Api)?, files: group(ServiceName::Files)? })
+}

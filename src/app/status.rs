@@ -1,0 +1,107 @@
+//! Status: the running parts as plain data for the admin socket.
+
+use super::running::Running;
+use crate::admin::{CertificateView, ListenerView, MaintenanceView, ServiceView, StatusView, TargetStatus, timestamp};
+use crate::domain::names::ServiceName;
+use crate::request::Maintenance;
+use crate::runtime::{now, wall};
+use crate::telemetry::Gauge;
+use crate::tls::LoadedCertificate;
+use std::time::SystemTime;
+
+/// A certificate that has less is worth an alarm: whoever renews it should have done so by now.
+const DAYS_LEFT_MIN: i64 = 14;
+
+/// Seconds of a day.
+const DAY: i64 = 86_400;
+
+impl Running {
+    /// How things are.
+    pub(super) fn status(&self) -> StatusView {
+        let listeners = self.listeners.iter();
+        let listeners = listeners.map(|listener| ListenerView {
+            kind: listener.kind.as_str().to_owned(),
+            address: listener.addr.to_string(),
+        });
+        let store = self.picture.store();
+        StatusView {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            state: String::from("serving"),
+            uptime_seconds: now().saturating_duration_since(self.started).as_secs(),
+            workers: self.picture.settings.workers.get(),
+            listeners: listeners.collect(),
+            services: ServiceName::ALL.map(|service| self.service(service)).to_vec(),
+            connections: self.metrics.level(Gauge::Connections),
+            requests: self.metrics.level(Gauge::Requests),
+            tunnels: self.metrics.level(Gauge::Tunnels),
+            pooled_connections: self.metrics.level(Gauge::PooledConnections),
+            certificates: store
+                .certificates()
+                .iter()
+                .map(|certificate| certificate_view(certificate, wall()))
+                .collect(),
+            last_reload: self.last_reload.clone(),
+            alarms: self.alarms(),
+        }
+    }
+
+    /// What somebody should look at, each in a sentence.
+    fn alarms(&self) -> Vec<String> {
+        let refused = self.last_reload.as_ref().filter(|reload| !reload.ok);
+        let refused =
+            refused.map(|reload| format!("the reload at {} was refused; the old configuration runs", reload.at));
+        let store = self.picture.store();
+        let views = store.certificates().iter().map(|certificate| certificate_view(certificate, wall()));
+        let expiring = views.filter(|view| view.days_left < DAYS_LEFT_MIN);
+        let expiring = expiring.map(|view| format!("{} expires in {} days", view.file, view.days_left));
+        let keys = self.keys.known();
+        let keys = keys.alarming().then(|| {
+            String::from(
+                "ClearML's published default credentials open the API server; the log says which, and what to do",
+            )
+        });
+        refused.into_iter().chain(keys).chain(expiring.collect::<Vec<_>>()).collect()
+    }
+
+    fn service(&self, service: ServiceName) -> ServiceView {
+        let group = self.picture.group(service);
+        let targets = group.view().into_iter().map(|target| TargetStatus {
+            address: target.address.to_string(),
+            state: target.state.to_owned(),
+            reason: (!target.reason.is_empty()).then_some(target.reason),
+            since: wall().checked_sub(target.since).map(timestamp),
+            outstanding: target.outstanding,
+        });
+        ServiceView {
+            name: service.as_str().to_owned(),
+            maintenance: maintenance_view(&self.maintenance, service),
+            waiting: group.held(),
+            targets: targets.collect(),
+        }
+    }
+}
+
+fn maintenance_view(maintenance: &Maintenance, service: ServiceName) -> Option<MaintenanceView> {
+    let notice = maintenance.notice(service)?;
+    Some(MaintenanceView {
+        since: timestamp(notice.since),
+        until: notice.until.map(|(_, until)| timestamp(until)),
+        reason: notice.reason.clone(),
+        held: maintenance.held(service),
+    })
+}
+
+fn certificate_view(certificate: &LoadedCertificate, now: SystemTime) -> CertificateView {
+    let seconds = |from: SystemTime, to: SystemTime| match to.duration_since(from) {
+        Ok(left) => i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+        Err(past) => -i64::try_from(past.duration().as_secs()).unwrap_or(i64::MAX),
+    };
+    CertificateView {
+        file: certificate.file().display().to_string(),
+        names: certificate.names().iter().map(ToString::to_string).collect(),
+        not_after: timestamp(certificate.not_after()),
+        days_left: seconds(now, certificate.not_after()).div_euclid(DAY),
+        warnings: certificate.warnings().iter().map(ToString::to_string).collect(),
+    }
+}
