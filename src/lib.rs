@@ -24,6 +24,9 @@ pub mod tls;
 /// The services behind us: groups, targets, connections.
 pub mod upstream;
 
+/// Certificates from an authority.
+pub mod acme;
+
 /// One request, from checked head to last body byte.
 pub mod request;
 

@@ -1,5 +1,6 @@
 //! The certificates that `Settings` asks for: from files, else from the local CA.
 
+use crate::acme::Folder;
 use crate::domain::names::{HostName, NamePattern, ServiceName};
 use crate::domain::settings::{Domains, Layout, Settings};
 use crate::runtime::wall;
@@ -107,8 +108,11 @@ const UNCOVERED: &str = "no certificate covers this name; clients will refuse it
 
 /// Loads or makes the certificates, and logs what is to be said about them.
 pub(super) fn load(settings: &Settings, now: SystemTime) -> Result<(CertStore, Certificates), CertificateError> {
-    let (store, about) =
-        if settings.certificates.is_empty() { local(settings, now) } else { from_files(settings, now) }?;
+    let (store, about) = match settings.certificates.is_empty() {
+        _ if settings.acme.enabled => obtained(settings, now),
+        true => local(settings, now),
+        false => from_files(settings, now),
+    }?;
     warn(&store, &about);
     Ok((store, about))
 }
@@ -125,6 +129,28 @@ fn from_files(settings: &Settings, now: SystemTime) -> Result<(CertStore, Certif
     let store = store.ok_or(CertificateError::Load(errors))?;
     let uncovered = store.uncovered(&served(&settings.layout));
     Ok((store, Certificates { authorities: Vec::new(), uncovered }))
+}
+
+/// The certificate from the authority; with those of the local CA for as long as it does not do for all names.
+fn obtained(settings: &Settings, now: SystemTime) -> Result<(CertStore, Certificates), CertificateError> {
+    let found = Folder::of(settings).certificate(now).unwrap_or_else(|error| {
+        tracing::warn!(error = told(&error), "the certificate from the authority cannot be served");
+        None
+    });
+    let store = CertStore::new(found.into_iter().collect()).ok();
+    let store = match store.map(|store| (store.uncovered(&served(&settings.layout)).is_empty(), store)) {
+        Some((true, store)) => {
+            return Ok((store, Certificates { authorities: Vec::new(), uncovered: Vec::new() }));
+        }
+        Some((false, store)) => Some(store),
+        None => None,
+    };
+    tracing::info!("certificates of the local authority are served until those from the authority are there");
+    let wanted = authorities(&settings.layout);
+    let made = ensure_local(&settings.certificate_folder, &wanted, now).map_err(CertificateError::Local)?;
+    let certificates = store.into_iter().flat_map(CertStore::into_certificates).chain(made.certificates).collect();
+    let store = CertStore::new(certificates).map_err(|_| CertificateError::NoDomain)?;
+    Ok((store, Certificates { authorities: made.authorities, uncovered: Vec::new() }))
 }
 
 fn local(settings: &Settings, now: SystemTime) -> Result<(CertStore, Certificates), CertificateError> {
@@ -194,7 +220,7 @@ fn warn(store: &CertStore, about: &Certificates) {
 }
 
 /// The names that clients use.
-fn served(layout: &Layout) -> Vec<HostName> {
+pub(super) fn served(layout: &Layout) -> Vec<HostName> {
     let below = listed(layout).iter().flat_map(|domain| ServiceName::ALL.map(|service| domain.with_label(service)));
     let hosts = ServiceName::ALL.into_iter().flat_map(|service| layout.hosts.get(service));
     below.chain(hosts.chain(&layout.single).cloned()).collect()

@@ -6,6 +6,7 @@ use super::upgrade::Successor;
 use crate::admin::{AdminSocket, Asked, Command, Outcome};
 use crate::runtime::{Deadline, ReloadSignals, ReopenSignal, StopSignals, reload_signals, reopen_signal, stop_signals};
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -66,6 +67,7 @@ pub(super) async fn until_ended(
     let mut answering = std::pin::pin!(serve(admin, &sender, &tasks));
     let mut successor: Option<Successor> = None;
     let mut due = Due::new(running);
+    let obtained = Arc::clone(&running.keeping.obtained);
     loop {
         let watched = running.picture.settings.reload.watch;
         tokio::select! {
@@ -80,6 +82,7 @@ pub(super) async fn until_ended(
                 tracing::info!(signal = "SIGUSR1", "the access log is opened anew");
                 running.access.reopen();
             }
+            () = obtained.notified() => running.take_certificates(),
             () = ears.reload.next() => drop(running.reload(source, Trigger::Signal).await),
             () = due.look.wait(), if watched => {
                 if running.watch.changed() {

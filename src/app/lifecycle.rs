@@ -4,6 +4,7 @@ use super::build::App;
 use super::control::{Ears, Ending, until_ended};
 use super::crew::{Crew, Shared};
 use super::handover::Handover;
+use super::keeping::Keeping;
 use super::manager::Manager;
 use super::reload::{ConfigSource, named_files};
 use super::running::Running;
@@ -80,6 +81,7 @@ impl App {
             shutdown,
             tasks: Tasks::new(),
             tasks_end: Shutdown::new().0,
+            keeping: Keeping::default(),
         };
         let serving = serve(running, source, handover, done);
         let running = run_here(serving).and_then(|served| served).map_err(RunError)?;
@@ -107,6 +109,7 @@ async fn serve(
     }
     running.watch_targets();
     running.check_keys();
+    running.keep_certificates();
     let mut handover = handover;
     if let Some(handover) = &mut handover {
         running.continue_from(handover);
@@ -120,6 +123,7 @@ async fn serve(
     tracing::info!("ready");
     let ending = until_ended(&mut running, source, admin.as_ref(), &mut ears, &mut done).await;
     drop(admin);
+    running.keeping.stop();
     let patience = running.picture.settings.timeouts.drain;
     let deadline = Deadline::after(patience);
     match ending {

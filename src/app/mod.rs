@@ -11,6 +11,7 @@ mod crew;
 mod default_keys;
 mod demo;
 mod handover;
+mod keeping;
 mod lifecycle;
 mod listeners;
 mod manager;

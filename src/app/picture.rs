@@ -6,7 +6,7 @@ use crate::domain::names::{NamePattern, PerService, ServiceName};
 use crate::domain::settings::Settings;
 use crate::request::SitePlan;
 use crate::runtime::wall;
-use crate::tls::{CertStore, ClientTls, ServerTls, Tickets};
+use crate::tls::{CertStore, Challenges, ClientTls, ServerTls, Tickets};
 use crate::upstream::Group;
 use std::sync::Arc;
 
@@ -18,6 +18,7 @@ pub(super) struct Picture {
     pub(super) certificates: Certificates,
     groups: Arc<PerService<Group>>,
     covered: Arc<[NamePattern]>,
+    challenges: Challenges,
 }
 
 impl Picture {
@@ -27,14 +28,27 @@ impl Picture {
     /// # Errors
     /// `BuildError` with what cannot be had; `previous` is as before.
     pub(super) fn build(settings: Settings, tickets: &Tickets, previous: Option<&Self>) -> Result<Self, BuildError> {
+        let challenges = previous.map_or_else(Challenges::default, |previous| previous.challenges.clone());
         let (store, certificates) =
             load(&settings, wall()).map_err(|error| BuildError::Certificate(Box::new(error)))?;
         let covered = store.names().cloned().collect();
         let shared = settings.tickets.keys.as_deref().map(Tickets::shared).transpose();
         let shared = shared.map_err(BuildError::TicketKeys)?;
-        let tls = ServerTls::build(store, shared.as_ref().unwrap_or(tickets)).map_err(BuildError::Tls)?;
+        let tls = ServerTls::build(
+            store,
+            shared.as_ref().unwrap_or(tickets),
+            settings.acme.enabled.then(|| challenges.clone()),
+        )
+        .map_err(BuildError::Tls)?;
         let groups = groups(&settings, previous.map(|previous| &*previous.groups))?;
-        Ok(Self { settings: Arc::new(settings), tls: Arc::new(tls), certificates, groups: Arc::new(groups), covered })
+        Ok(Self {
+            settings: Arc::new(settings),
+            tls: Arc::new(tls),
+            certificates,
+            groups: Arc::new(groups),
+            covered,
+            challenges,
+        })
     }
 
     /// The targets of `service`.
@@ -53,7 +67,26 @@ impl Picture {
             settings: Arc::clone(&self.settings),
             groups: Arc::clone(&self.groups),
             covered: Arc::clone(&self.covered),
+            challenges: self.challenges.clone(),
         }
+    }
+
+    /// What certificate authorities are answered; the same for as long as the process runs.
+    pub(super) const fn challenges(&self) -> &Challenges {
+        &self.challenges
+    }
+
+    /// Loads the certificates again and serves with them from the next handshake on.
+    ///
+    /// # Errors
+    /// `BuildError` when they cannot be had; those in use stay.
+    pub(super) fn renew_certificates(&mut self) -> Result<(), BuildError> {
+        let loaded = load(&self.settings, wall());
+        let (store, certificates) = loaded.map_err(|error| BuildError::Certificate(Box::new(error)))?;
+        self.covered = store.names().cloned().collect();
+        self.certificates = certificates;
+        self.tls.replace(store);
+        Ok(())
     }
 
     /// The certificates that are served.

@@ -170,6 +170,7 @@ impl Running {
         if checked(&before.settings) != checked(now) {
             self.check_keys();
         }
+        self.keep_certificates();
         for listener in opened.into_iter().filter_map(|index| self.listeners.at(index)) {
             match self.crew.listen(listener).await {
                 Ok(()) => tracing::info!(listener = listener.kind.as_str(), address = %listener.addr, "listening"),

@@ -2,6 +2,7 @@
 
 use super::crew::Crew;
 use super::default_keys::DefaultKeyCheck;
+use super::keeping::Keeping;
 use super::listeners::Listeners;
 use super::manager::Manager;
 use super::picture::Picture;
@@ -40,6 +41,8 @@ pub(super) struct Running {
     /// What runs beside the workers, and its end.
     pub(super) tasks: Tasks,
     pub(super) tasks_end: Shutdown,
+    /// Certificates from an authority.
+    pub(super) keeping: Keeping,
 }
 
 impl Running {
@@ -50,6 +53,22 @@ impl Running {
         let connector = Connector::new(metrics.clone(), timeouts.connect, limits.answer_head.as_usize());
         let watch = TargetWatch::new(connector, metrics, self.tasks.clone(), self.tasks_end.watch());
         self.picture.groups().iter().for_each(|(_, group)| watch.over(group));
+    }
+
+    /// Lets certificates from an authority be looked after as the picture says.
+    pub(super) fn keep_certificates(&mut self) {
+        self.keeping.keep(&self.picture, &self.metrics, &self.tasks);
+    }
+
+    /// Serves with the certificate that was obtained, from the next handshake on.
+    pub(super) fn take_certificates(&mut self) {
+        match self.picture.renew_certificates() {
+            Ok(()) => {
+                self.crew.replace(&self.picture, &self.listeners);
+                tracing::info!("the new certificate is served");
+            }
+            Err(error) => tracing::error!(%error, hint = error.hint(), "the certificates in use stay"),
+        }
     }
 
     /// Checks for default keys by the settings of now, and no longer by those of before.

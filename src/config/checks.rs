@@ -1,5 +1,6 @@
 //! Rules between keys, and limits that come from ClearML's own waits.
 
+mod acme;
 mod layout;
 
 use super::problem::{Origin, Problem};
@@ -32,6 +33,9 @@ pub(super) fn check(settings: &Settings, map: &Map, wrong: &[String]) -> Vec<Pro
     problems.extend(checker.upload_rate());
     problems.extend(checker.idle_age());
     problems.extend(checker.authorities());
+    if is_right("acme") && is_right("domain") && is_right("hosts") && is_right("single_domain") {
+        problems.extend(checker.acme());
+    }
     if is_right("limits.head") && is_right("limits.target") {
         problems.extend(checker.target_fits_head());
     }

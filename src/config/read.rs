@@ -4,14 +4,14 @@
 //! keys exist to `keys`, rules between keys to `checks`.
 
 use super::problem::{Origin, Problem, shown};
-use super::slot::{ACCESS_FORMATS, BALANCES, Bounds, LOG_FORMATS, Slot, duration_text};
+use super::slot::{ACCESS_FORMATS, BALANCES, Bounds, CHALLENGES, LOG_FORMATS, Slot, Word, duration_text};
 use super::suggest::closest;
 use super::tree::{Map, Node, Value};
 use super::units::{self, Mistake};
 use crate::domain::addr::{ListenAddr, TrustedNetworks};
 use crate::domain::names::HostName;
 use crate::domain::page_origin::PageOrigin;
-use crate::domain::settings::{CertificateFiles, Domains, LogFile, Settings};
+use crate::domain::settings::{CertificateFiles, DirectoryUrl, Domains, LogFile, Settings};
 use crate::domain::units::ByteSize;
 use ipnet::IpNet;
 use std::fmt::Display;
@@ -55,6 +55,9 @@ impl Reader<'_> {
             Slot::Filter(at) => text(value).map(|filter| *at(settings) = filter.to_owned()),
             Slot::LogFile(at) => text(value).map(|file| *at(settings) = log_file(file)),
             Slot::Folder(at) => text(value).map(|folder| *at(settings) = self.path(folder, &node.at)),
+            Slot::WordOrNone(at, kind) => word(value, *kind).map(|word| *at(settings) = Some(word)),
+            Slot::Directory(at) => directory(value).map(|url| *at(settings) = url),
+            Slot::Challenge(at) => one_of(value, CHALLENGES).map(|choice| *at(settings) = choice),
             Slot::Binds(at) => return self.binds(path, node, at(settings)),
             Slot::FileOrNone(at) => text(value).map(|file| *at(settings) = Some(self.path(file, &node.at))),
             Slot::Balance(at) => one_of(value, BALANCES).map(|balance| *at(settings) = balance),
@@ -259,6 +262,23 @@ pub(super) fn list_hint(text: &str, message: &str, error: &dyn Display) -> Mista
         return mistake.hint(format!("several values are a list: [{}]", items.join(", ")));
     }
     mistake.hint(error.to_string())
+}
+
+fn word(value: &Value, (what, fits): Word) -> Result<String, Mistake> {
+    let text = text(value)?.trim();
+    let is_word = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+    match is_word && fits(text) {
+        true => Ok(text.to_owned()),
+        false => Err(Mistake::new(format!("{} is not what is expected here: {what}", shown(text)))),
+    }
+}
+
+fn directory(value: &Value) -> Result<DirectoryUrl, Mistake> {
+    let text = text(value)?.trim();
+    DirectoryUrl::parse(text).map_err(|error| {
+        Mistake::new(format!("{} is no directory of an authority: {error}", shown(text)))
+            .hint("as in \"https://acme-v02.api.letsencrypt.org/directory\"")
+    })
 }
 
 fn log_file(text: &str) -> LogFile {

@@ -6,7 +6,8 @@ use crate::domain::addr::{ListenAddr, TrustedNetworks};
 use crate::domain::names::HostName;
 use crate::domain::page_origin::PageOrigin;
 use crate::domain::settings::{
-    AccessFormat, Balance, CertificateFiles, Domains, ExpectedStatuses, LogFile, LogFormat, Settings, TargetSettings,
+    AccessFormat, Balance, CertificateFiles, ChallengeChoice, DirectoryUrl, Domains, ExpectedStatuses, LogFile,
+    LogFormat, Settings, TargetSettings,
 };
 use crate::domain::units::ByteSize;
 use std::fmt::Display;
@@ -19,6 +20,9 @@ pub(super) type At<T> = fn(&mut Settings) -> &mut T;
 
 /// The smallest and the largest value, both allowed.
 pub(super) type Bounds<T> = (T, T);
+
+/// What a word is called, and whether a text is one.
+pub(super) type Word = (&'static str, fn(&str) -> bool);
 
 /// Type, limits and field of a key.
 pub(super) enum Slot {
@@ -52,6 +56,10 @@ pub(super) enum Slot {
     LogFormat(At<LogFormat>),
     LogFile(At<LogFile>),
     Filter(At<String>),
+    /// Text without spaces: what it is, and what it must be like.
+    WordOrNone(At<Option<String>>, Word),
+    Directory(At<DirectoryUrl>),
+    Challenge(At<ChallengeChoice>),
 }
 
 /// The access-log formats by name.
@@ -70,6 +78,10 @@ pub(super) const LOG_FORMATS: &[(&str, LogFormat)] =
 /// The ways of balancing by name.
 pub(super) const BALANCES: &[(&str, Balance)] =
     &[("least_outstanding", Balance::LeastOutstanding), ("round_robin", Balance::RoundRobin)];
+
+/// The ways to show that a name is ours.
+pub(super) const CHALLENGES: &[(&str, ChallengeChoice)] =
+    &[("auto", ChallengeChoice::Auto), ("http", ChallengeChoice::Http), ("tls_alpn", ChallengeChoice::TlsAlpn)];
 
 impl Slot {
     /// The type as the reference names it, with its limits.
@@ -104,6 +116,9 @@ impl Slot {
             Self::LogFormat(_) => names(LOG_FORMATS),
             Self::LogFile(_) => "\"-\" (standard output) or a path".into(),
             Self::Filter(_) => "filter".into(),
+            Self::WordOrNone(_, (what, _)) => (*what).into(),
+            Self::Directory(_) => "https:// URL".into(),
+            Self::Challenge(_) => names(CHALLENGES),
         }
     }
 
@@ -149,6 +164,9 @@ impl Slot {
                 LogFile::Path(path) => format!("{:?}", path.display().to_string()),
             },
             Self::Filter(at) => format!("{:?}", at(settings)),
+            Self::WordOrNone(at, _) => format!("{:?}", at(settings).as_ref()?),
+            Self::Directory(at) => format!("{:?}", at(settings).as_str()),
+            Self::Challenge(at) => name(CHALLENGES, *at(settings)),
         })
     }
 }

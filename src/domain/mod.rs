@@ -18,6 +18,7 @@ pub mod names;
 pub mod page_origin;
 pub mod proxy_header;
 pub mod recent;
+pub mod renewal;
 pub mod resume;
 pub mod route;
 pub mod settings;

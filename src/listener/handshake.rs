@@ -6,7 +6,7 @@ use crate::domain::facts::ConnectionFacts;
 use crate::request::{handle, plain_on_tls};
 use crate::runtime::{Deadline, now};
 use crate::telemetry::{Counter, Pace, TlsFailure};
-use crate::tls::{describe_handshake_error, facts_of};
+use crate::tls::{answers_challenge, describe_handshake_error, facts_of};
 use hyper::service::service_fn;
 use std::io;
 use std::sync::Arc;
@@ -83,6 +83,10 @@ async fn open(acceptor: &Acceptor, mut stream: ReadAhead, facts: &mut Connection
         None => return timed_out(acceptor, facts),
     }
     match deadline.bound(TlsAcceptor::from(acceptor.tls.config()).accept(stream)).await {
+        Some(Ok(stream)) if answers_challenge(stream.get_ref().1) => {
+            tracing::info!(peer = %facts.peer, "a certificate authority looked at a challenge");
+            None
+        }
         Some(Ok(mut stream)) => {
             stream.get_mut().1.set_buffer_limit(Some(WRITE_BUFFER));
             let http2 = secured(acceptor, &stream, facts);

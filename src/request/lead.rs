@@ -36,7 +36,7 @@ pub async fn lead_to_https(scope: Arc<Scope>, request: Request<Incoming>) -> Res
     let mut record = scope.record(&request);
     let site = scope.site();
     let asker = Asker::of(&request, &scope, &site);
-    Ok(match answer(&scope, &site, ClientBody::of(request, &site.leftovers), &mut record) {
+    Ok(match answer(&scope, &site, ClientBody::of(request, &site.leftovers), &mut record).await {
         Ok(Led::Answer(answer)) => answer.with_record(record, scope.link()),
         Ok(Led::Refuse(text)) => {
             let refused = Fault::new(FaultKind::HttpsRequired, "plain http would lose the request body");
@@ -76,12 +76,17 @@ enum Led {
     Refuse(String),
 }
 
-fn answer(scope: &Scope, site: &Site, request: Request<ClientBody>, record: &mut AccessRecord) -> Result<Led, Fault> {
+async fn answer(
+    scope: &Scope,
+    site: &Site,
+    request: Request<ClientBody>,
+    record: &mut AccessRecord,
+) -> Result<Led, Fault> {
     let checked = guard::check(request, &site.settings.limits)?;
     record.client = scope.client(site, checked.headers());
     // Kept free on every host: a certificate authority asks here for names that may not be served yet.
-    if checked.path().starts_with(ACME_CHALLENGES) {
-        return Err(Fault::new(FaultKind::UnknownHost, "no certificate challenge is pending"));
+    if let Some(token) = checked.path().strip_prefix(ACME_CHALLENGES) {
+        return challenge(site, token).await.map(Led::Answer);
     }
     // Only known hosts are echoed: an unknown one would make this an open redirect.
     let route = route(&site.settings.layout, checked.host(), checked.path())
@@ -97,6 +102,19 @@ fn answer(scope: &Scope, site: &Site, request: Request<ClientBody>, record: &mut
         Lead::Permanent308 => redirect(format!("{origin}{}", target_of(&checked)), record).map(Led::Answer),
         Lead::Refuse { text } => Ok(Led::Refuse(text)),
     }
+}
+
+/// The answer to a challenge: of this process, else of another instance.
+async fn challenge(site: &Site, token: &str) -> Result<Answer, Fault> {
+    let none = || Fault::new(FaultKind::UnknownHost, "no certificate challenge is pending");
+    let answer = match site.challenges.http(token) {
+        Some(answer) => answer.to_string(),
+        None => {
+            let file = site.challenges.shared(token).ok_or_else(none)?;
+            tokio::fs::read_to_string(file).await.map_err(|_| none())?
+        }
+    };
+    Ok(Answer::text(StatusCode::OK, HeaderValue::from_static("application/octet-stream"), answer))
 }
 
 fn redirect(url: String, record: &mut AccessRecord) -> Result<Answer, Fault> {

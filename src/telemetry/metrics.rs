@@ -73,6 +73,8 @@ rows! {
         MaintenanceTimeouts = "clearway_timeout_maintenance_hold_total", "Held uploads refused by maintenance.hold.";
         Reloads = "clearway_reloads_total", "Reloads of the configuration that took effect.";
         ReloadsRefused = "clearway_reloads_refused_total", "Reloads refused as a whole; what ran before went on.";
+        CertificateOrders = "clearway_certificate_orders_total", "Certificates asked for at the authority.";
+        CertificateOrdersFailed = "clearway_certificate_orders_failed_total", "Orders that brought no certificate.";
         CertificatesRefused = "clearway_certificates_refused_total", "Certificate problems that refused a reload.";
 
         ConnectionsFull = "clearway_limit_connections_total", "Times limits.connections was reached.";

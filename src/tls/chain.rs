@@ -8,7 +8,7 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::CertificateDer;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use x509_parser::certificate::X509Certificate;
-use x509_parser::extensions::GeneralName;
+use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::FromDer;
 use x509_parser::time::ASN1Time;
 use x509_parser::x509::X509Name;
@@ -66,6 +66,17 @@ impl<'a> Link<'a> {
     /// Its public key with the algorithm, in DER.
     pub(super) fn public_key(&self) -> &[u8] {
         self.x509.public_key().raw
+    }
+
+    /// Its number and the id of its issuer's key, as the bytes in DER; together they name it among all certificates.
+    ///
+    /// Source: RFC 9773 section 4.1.
+    pub(super) fn renewal_id(&self) -> Option<(Vec<u8>, Vec<u8>)> {
+        let authority = self.x509.iter_extensions().find_map(|extension| match extension.parsed_extension() {
+            ParsedExtension::AuthorityKeyIdentifier(id) => id.key_identifier.as_ref().map(|id| id.0.to_vec()),
+            _ => None,
+        })?;
+        Some((authority, self.x509.raw_serial().to_vec()))
     }
 
     /// Whether it may issue others.

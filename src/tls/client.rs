@@ -4,6 +4,7 @@
 
 use super::load::read_certificates;
 use super::load_error::{LoadError, LoadProblem};
+use super::server::ServerTlsError;
 use crate::domain::addr::TargetHost;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::ServerName;
@@ -24,6 +25,15 @@ impl fmt::Debug for ClientTls {
 }
 
 impl ClientTls {
+    /// Trusts the public authorities, as browsers do; otherwise as `load`.
+    ///
+    /// # Errors
+    /// `ServerTlsError` when the library refuses it.
+    pub fn public() -> Result<Self, ServerTlsError> {
+        let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        Self::trusting(roots).map_err(ServerTlsError::new)
+    }
+
     /// Trusts exactly the authorities in the PEM file `ca`. HTTP/1.1 only; sessions are resumed, no early data is sent.
     ///
     /// # Errors
@@ -34,9 +44,12 @@ impl ClientTls {
         for (position, certificate) in read_certificates(ca)?.into_iter().enumerate() {
             roots.add(certificate).map_err(|_| fail(LoadProblem::NotACertificate(position + 1)))?;
         }
+        Self::trusting(roots).map_err(|error| fail(LoadProblem::UnsupportedKey(error)))
+    }
+
+    fn trusting(roots: RootCertStore) -> Result<Self, rustls::Error> {
         let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_protocol_versions(&[&TLS13, &TLS12])
-            .map_err(|error| fail(LoadProblem::UnsupportedKey(error)))?
+            .with_protocol_versions(&[&TLS13, &TLS12])?
             .with_root_certificates(roots)
             .with_no_client_auth();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];

@@ -1,13 +1,18 @@
-//! New certificates of the local authority.
+//! New certificates of the local authority, requests for those of others, and what their challenges need.
 //!
-//! Owns: what stands in them. Leaves: when to make them, and where they are kept, to `local_ca`.
+//! Owns: what stands in them. Leaves: when to make them, and where they are kept, to `local_ca` and `acme`.
 
 use super::local_names::LocalNames;
+use crate::domain::names::HostName;
 use rcgen::{
-    BasicConstraints, CertificateParams, CidrSubnet, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
-    GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose, NameConstraints, SanType, SerialNumber,
+    BasicConstraints, CertificateParams, CidrSubnet, CustomExtension, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose, NameConstraints, SanType,
+    SerialNumber,
 };
 use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use rustls::sign::CertifiedKey;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
@@ -62,6 +67,44 @@ pub(super) fn leaf(
     let certificate = params.signed_by(&key, &Issuer::new(authority_params(names), authority_key))?;
     let key = Zeroizing::new(key.serialize_pem());
     Ok(Zeroizing::new(format!("{}{}", certificate.pem(), key.as_str())))
+}
+
+/// A request for a certificate of another authority, with its new key.
+pub struct CertificateRequest {
+    /// PKCS#10, in DER.
+    pub der: Vec<u8>,
+    /// The key in PEM.
+    pub key: Zeroizing<String>,
+}
+
+/// Makes a request for `names`, with a new P-256 key.
+///
+/// # Errors
+/// The library's.
+pub fn certificate_request(names: &[HostName]) -> Result<CertificateRequest, rcgen::Error> {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    for name in names {
+        params.subject_alt_names.push(SanType::DnsName(name.as_str().try_into()?));
+    }
+    let key = KeyPair::generate()?;
+    let der = params.serialize_request(&key)?.der().to_vec();
+    Ok(CertificateRequest { der, key: Zeroizing::new(key.serialize_pem()) })
+}
+
+/// The certificate that answers a TLS-ALPN-01 challenge: for `name` alone, with the digest, signed by itself.
+///
+/// Source: RFC 8737 section 3.
+pub(super) fn challenge(name: &str, digest: &[u8]) -> Result<CertifiedKey, rcgen::Error> {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = subject("Clearway certificate challenge");
+    params.subject_alt_names.push(SanType::DnsName(name.try_into()?));
+    params.custom_extensions = vec![CustomExtension::new_acme_identifier(digest)];
+    let key = KeyPair::generate()?;
+    let certificate = params.self_signed(&key)?;
+    let key = PrivatePkcs8KeyDer::from(key.serialize_der());
+    let key = aws_lc_rs::sign::any_ecdsa_type(&key.into()).map_err(|_| rcgen::Error::CouldNotParseKeyPair)?;
+    Ok(CertifiedKey::new(vec![certificate.der().clone()], Arc::clone(&key)))
 }
 
 /// What both the authority's certificate and its signatures are made from. It depends on the names only, so the

@@ -62,6 +62,12 @@ impl LoadedCertificate {
         self.key.cert.iter().map(AsRef::as_ref)
     }
 
+    /// What names it among all certificates of all authorities: the id of its issuer's key, then its number.
+    #[must_use]
+    pub fn renewal_id(&self) -> Option<(Vec<u8>, Vec<u8>)> {
+        self.key.cert.first().and_then(Link::parse)?.renewal_id()
+    }
+
     /// What deserves a look although it can be served.
     #[must_use]
     pub fn warnings(&self) -> &[CertificateWarning] {

@@ -16,14 +16,14 @@ use super::issue;
 use super::load::{LoadedCertificate, load_pair, permission_warning, read_certificates};
 use super::load_error::{LoadError, LoadProblem};
 use super::local_names::LocalNames;
+use super::replace::replace_file;
 use crate::domain::names::{HostName, NamePattern};
 use crate::domain::settings::CertificateFiles;
 use rcgen::{KeyPair, PublicKeyData};
 use std::error::Error;
 use std::fmt;
-use std::fs::{self, File, Permissions};
-use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 use time::OffsetDateTime;
@@ -355,19 +355,8 @@ impl Place<'_> {
     }
 }
 
-/// Replaces `file` whole: readers see the old text or the new one, also after a crash.
 fn write(file: &Path, text: &str, mode: u32) -> Result<(), LocalCaError> {
-    let folder = file.parent().unwrap_or(Path::new("."));
-    let replace = || -> io::Result<()> {
-        let permissions = Permissions::from_mode(mode);
-        let mut new = tempfile::Builder::new().prefix(".new-").permissions(permissions).tempfile_in(folder)?;
-        new.write_all(text.as_bytes())?;
-        new.as_file().sync_all()?;
-        new.persist(file)?;
-        // The name is safe only once the folder is written as well.
-        File::open(folder)?.sync_all()
-    };
-    replace().map_err(|error| fail(file, LocalCaProblem::Unwritable(error)))
+    replace_file(file, text, mode).map_err(|error| fail(file, LocalCaProblem::Unwritable(error)))
 }
 
 fn fail(file: &Path, problem: LocalCaProblem) -> LocalCaError {

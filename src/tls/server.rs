@@ -3,6 +3,7 @@
 //! Owns: versions, cipher suites, ALPN, and swapping certificates while connections come in.
 //! Leaves: which certificate fits which name to `store`, sockets and deadlines to `listener`.
 
+use super::challenge::{ACME_TLS, Challenges};
 use super::store::CertStore;
 use super::tickets::Tickets;
 use crate::domain::facts::TlsFacts;
@@ -62,6 +63,12 @@ fn has_aes() -> bool {
 #[derive(Debug)]
 pub struct ServerTlsError(rustls::Error);
 
+impl ServerTlsError {
+    pub(super) const fn new(error: rustls::Error) -> Self {
+        Self(error)
+    }
+}
+
 impl fmt::Display for ServerTlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("TLS cannot be set up")
@@ -86,9 +93,15 @@ impl ServerTls {
     ///
     /// X25519MLKEM768 is taken by clients that put it first; the group follows the client's order.
     ///
+    /// Certificate authorities that ask on their own protocol get the answers among `challenges`.
+    ///
     /// # Errors
     /// `ServerTlsError` when the library refuses it.
-    pub fn build(certificates: CertStore, tickets: &Tickets) -> Result<Self, ServerTlsError> {
+    pub fn build(
+        certificates: CertStore,
+        tickets: &Tickets,
+        challenges: Option<Challenges>,
+    ) -> Result<Self, ServerTlsError> {
         let store = Arc::new(ArcSwap::from_pointee(certificates));
         // Never the process default: that panics as soon as a second provider is linked in.
         let provider = CryptoProvider { cipher_suites: cipher_suites(has_aes()), ..aws_lc_rs::default_provider() };
@@ -96,8 +109,9 @@ impl ServerTls {
             .with_protocol_versions(&[&TLS13, &TLS12])
             .map_err(ServerTlsError)?
             .with_no_client_auth()
-            .with_cert_resolver(Arc::new(Resolver(Arc::clone(&store))));
+            .with_cert_resolver(Arc::new(Resolver { store: Arc::clone(&store), challenges: challenges.clone() }));
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        config.alpn_protocols.extend(challenges.map(|_| ACME_TLS.to_vec()));
         config.ignore_client_order = true;
         config.ticketer = Arc::clone(&tickets.0);
         config.send_tls13_tickets = TICKETS_PER_HANDSHAKE;
@@ -127,11 +141,19 @@ impl ServerTls {
     }
 }
 
-struct Resolver(Arc<ArcSwap<CertStore>>);
+struct Resolver {
+    store: Arc<ArcSwap<CertStore>>,
+    challenges: Option<Challenges>,
+}
 
 impl ResolvesServerCert for Resolver {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        self.0.load().select(hello.server_name(), hello.signature_schemes())
+        if let Some(challenges) = &self.challenges
+            && hello.alpn().is_some_and(|offered| offered.eq([ACME_TLS]))
+        {
+            return challenges.tls(hello.server_name()?);
+        }
+        self.store.load().select(hello.server_name(), hello.signature_schemes())
     }
 }
 
@@ -139,6 +161,12 @@ impl fmt::Debug for Resolver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Resolver")
     }
+}
+
+/// Whether the handshake was an authority's challenge: it is answered by then, and nothing is spoken after it.
+#[must_use]
+pub fn answers_challenge(connection: &ServerConnection) -> bool {
+    connection.alpn_protocol() == Some(ACME_TLS)
 }
 
 /// What a finished handshake settled.

@@ -97,6 +97,12 @@ impl CertStore {
         &self.certificates
     }
 
+    /// The certificates, given up.
+    #[must_use]
+    pub fn into_certificates(self) -> Vec<LoadedCertificate> {
+        self.certificates
+    }
+
     /// The certificate for a client that asks for `server_name` and can check signatures of `schemes`.
     ///
     /// Exact names win over wildcards, and the default takes what is left. A covered name whose certificates the

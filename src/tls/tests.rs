@@ -260,7 +260,7 @@ fn carry(from: &mut Connection, to: &mut Connection) -> Result<(), rustls::Error
 }
 
 pub(super) fn serving(certificates: Vec<LoadedCertificate>) -> ServerTls {
-    ServerTls::build(CertStore::new(certificates).unwrap(), &Tickets::new().unwrap()).unwrap()
+    ServerTls::build(CertStore::new(certificates).unwrap(), &Tickets::new().unwrap(), None).unwrap()
 }
 
 /// A server with one certificate for `app.example.com`, and its root.
@@ -333,9 +333,9 @@ fn tickets_resume_also_after_a_rebuild() {
     let pair = leaf(&["app.example.com"], &root);
     let store = || CertStore::new(vec![loaded(&pair)]).unwrap();
     let tickets = Tickets::new().unwrap();
-    let first = ServerTls::build(store(), &tickets).unwrap();
-    let rebuilt = ServerTls::build(store(), &tickets).unwrap();
-    let stranger = ServerTls::build(store(), &Tickets::new().unwrap()).unwrap();
+    let first = ServerTls::build(store(), &tickets, None).unwrap();
+    let rebuilt = ServerTls::build(store(), &tickets, None).unwrap();
+    let stranger = ServerTls::build(store(), &Tickets::new().unwrap(), None).unwrap();
     for versions in [&ONLY_13[..], &ONLY_12[..]] {
         let client = Client::new().versions(versions).trusting(&[root.der().clone()]);
         let kind = |server: &ServerTls| {

@@ -4,6 +4,7 @@ use super::connection::Connection;
 use super::race::race;
 use super::stream::Stream;
 use super::target::Target;
+use crate::domain::addr::{TargetAddr, TargetHost};
 use crate::runtime::{Deadline, send_at_once};
 use crate::telemetry::{Counter, WorkerMetrics};
 use crate::tls::{ClientTls, name_of};
@@ -14,6 +15,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 /// Makes connections to targets for one worker.
 #[derive(Clone, Debug)]
@@ -48,6 +50,34 @@ impl fmt::Display for ConnectError {
 }
 
 impl Error for ConnectError {}
+
+/// A TLS connection to `addr`, which is no target: its name is looked up each time, and nothing is noted.
+///
+/// # Errors
+/// `ConnectError`; not one byte of what the caller has to say was sent.
+///
+/// # Cancel safety
+/// Attempts under way are dropped.
+pub async fn open_tls(
+    addr: &TargetAddr,
+    tls: &ClientTls,
+    deadline: Deadline,
+) -> Result<TlsStream<TcpStream>, ConnectError> {
+    let addresses = match &addr.host {
+        TargetHost::Ip(ip) => vec![SocketAddr::new(*ip, addr.port)],
+        TargetHost::Name(name) => {
+            let found = deadline.bound(tokio::net::lookup_host((name.as_str(), addr.port))).await;
+            found.ok_or(ConnectError::Deadline)?.map_err(ConnectError::Resolve)?.collect()
+        }
+    };
+    let dial = |addr| async move { Ok((addr, TcpStream::connect(addr).await?)) };
+    let won = deadline.bound(race(&addresses, dial)).await.ok_or(ConnectError::Deadline)?;
+    let won = won.ok_or_else(|| ConnectError::Resolve(io::Error::other("the name has no address")))?;
+    let (at, stream) = won.map_err(|(addr, error)| ConnectError::Dial(addr, error))?;
+    let name = name_of(&addr.host).ok_or_else(|| ConnectError::Tls(at, io::Error::other("no name to check")))?;
+    let secured = deadline.bound(TlsConnector::from(tls.config()).connect(name, stream)).await;
+    secured.ok_or(ConnectError::Deadline)?.map_err(|error| ConnectError::Tls(at, error))
+}
 
 impl Connector {
     /// A connector whose attempts on one address last at most `attempt`, for answers with heads up to `answer_head`.

@@ -25,7 +25,7 @@ mod waiting;
 mod watch;
 
 pub use answering::{AnswerCut, Answering, TargetStream};
-pub use connect::{ConnectError, Connector};
+pub use connect::{ConnectError, Connector, open_tls};
 pub use connection::Connection;
 pub use exchange::{ExchangeError, Exchanged, Rest};
 #[cfg(fuzzing)]

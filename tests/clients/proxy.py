@@ -25,11 +25,11 @@ ON_LOOPBACK = 'listeners { https.bind: ["127.0.0.1:0"], http.bind: ["127.0.0.1:0
 class Proxy:
     """`clearway run` with `arguments`, in `folder`; a context manager."""
 
-    def __init__(self, folder, *arguments, config=None):
+    def __init__(self, folder, *arguments, config=None, ports=(0, 0)):
         self.folder = Path(folder)
         self.stdout, self.events, self.ports = [], [], {}
         self._ready = threading.Event()
-        self._arguments = list(arguments)
+        self._arguments = ["--https-port", str(ports[0]), "--http-port", str(ports[1]), *arguments]
         if config is not None:
             path = self.folder / "proxy.conf"
             path.write_text(config)
@@ -44,7 +44,7 @@ class Proxy:
             "CLEARML_CONFIG_DIR": str(self.folder / "config"),
             "CLEARML__PROXY__LOG__FORMAT": "json",
         }
-        command = [os.environ["CLEARWAY_BIN"], "run", "--https-port", "0", "--http-port", "0", *self._arguments]
+        command = [os.environ["CLEARWAY_BIN"], "run", *self._arguments]
         self._child = subprocess.Popen(
             command, cwd=self.folder, env=environment, text=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,

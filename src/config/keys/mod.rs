@@ -3,6 +3,7 @@
 //! To add a key: a field in `domain::settings`, a row here, `clearway reference`. Defaults are not written here, they
 //! are read from `Settings`.
 
+mod acme;
 mod answers;
 mod control;
 mod layout;
@@ -66,6 +67,11 @@ pub(super) const SECTIONS: &[Section] = &[
         path: "listeners.legacy",
         help: "Ports of a server without a proxy, for old URLs: TLS and plain HTTP on one port, any host, no redirect.",
     },
+    Section {
+        path: "acme",
+        help: "Certificates from an authority such as Let's Encrypt, obtained and renewed by themselves.",
+    },
+    Section { path: "acme.external_account", help: "An account that you have at the authority already (EAB)." },
     Section { path: "services", help: "ClearML's three services." },
     Section { path: "services.app", help: "The web UI." },
     Section { path: "services.api", help: "The API server." },
@@ -113,6 +119,7 @@ pub(super) fn keys() -> impl Iterator<Item = &'static Key> {
         .chain(logs::KEYS)
         .chain(targets::KEYS)
         .chain(control::KEYS)
+        .chain(acme::KEYS)
 }
 
 /// The key with this path.

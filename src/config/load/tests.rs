@@ -328,3 +328,39 @@ fn the_generated_file_changes_nothing_and_its_keys_are_the_defaults() {
     (access_log.rotation.size, access_log.rotation.age) = (size, age);
     assert_eq!((loaded.settings.pool, loaded.settings.access_log), (public.pool, access_log));
 }
+
+#[test]
+fn acme_needs_names_and_a_way_to_show_that_they_are_ours() {
+    let on = "domain: a.example, acme.enabled: true";
+    for (text, expected) in [
+        (on.to_owned(), None),
+        ("domain: a.example, acme.challenge: http, listeners.http.enabled: false".to_owned(), None),
+        ("hosts { app: a.b, api: c.d, files: e.f }, acme.enabled: true".to_owned(), None),
+        ("domain: \"*\", acme.enabled: true".to_owned(), Some("acme.enabled: there is no name to ask for")),
+        (
+            format!("{on}, certificates: [ {{ chain: x, key: y }} ]"),
+            Some("acme.enabled: certificates come from files already"),
+        ),
+        (
+            format!("{on}, acme.challenge: http, listeners.http.enabled: false"),
+            Some("acme.challenge: the http listener is disabled"),
+        ),
+        (
+            format!("{on}, acme.external_account.id: kid-1"),
+            Some("acme.external_account.id: name and key of the account belong together"),
+        ),
+        (
+            format!("{on}, acme.directory: \"http://ca.example/dir\""),
+            Some(
+                "acme.directory: \"http://ca.example/dir\" is no directory of an authority: expected an https:// URL with a path",
+            ),
+        ),
+        (
+            format!("{on}, acme.email: nobody"),
+            Some("acme.email: \"nobody\" is not what is expected here: e-mail address"),
+        ),
+    ] {
+        let said = loaded(&text).map_or_else(|problems| messages(problems.list()), |_| Vec::new());
+        assert_eq!(said, expected.into_iter().collect::<Vec<_>>(), "{text}");
+    }
+}

@@ -3,6 +3,7 @@
 //! Owns: what can be set, with its unit, and the defaults. Leaves: the file format and its messages to `config`.
 //! Never the file's form, never a running part.
 
+mod acme;
 mod answers;
 mod control;
 mod layout;
@@ -14,6 +15,7 @@ mod targets;
 mod timeouts;
 mod turns;
 
+pub use acme::{AcmeSettings, ChallengeChoice, DirectoryUrl, DirectoryUrlError, ExternalAccount};
 pub use answers::AnswerSettings;
 pub use control::{AdminSettings, MaintenanceSettings, ReloadSettings, TicketSettings, UpgradeSettings};
 pub use layout::Layout;
@@ -48,7 +50,9 @@ pub struct Settings {
     pub legacy: PerService<Vec<ListenAddr>>,
     /// Certificates from files. Empty: leaves of the local CA are used.
     pub certificates: Vec<CertificateFiles>,
-    /// The folder of the local CA and its leaves.
+    /// Certificates from an authority.
+    pub acme: AcmeSettings,
+    /// The folder of the local CA and its leaves, and of certificates from an authority.
     pub certificate_folder: PathBuf,
     /// The three services.
     pub services: PerService<ServiceSettings>,
@@ -191,6 +195,7 @@ impl Settings {
             http: ListenerSettings::on(any(80)),
             legacy: PerService::default(),
             certificates: Vec::new(),
+            acme: AcmeSettings::default(),
             certificate_folder: PathBuf::from("certs"),
             services: default_services(),
             trusted_proxies: TrustedNetworks::default(),

@@ -2,6 +2,7 @@ use super::*;
 use crate::tls::tests::{Client, DAY, host, now, serving, shake};
 use rustls::pki_types::CertificateDer;
 use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Barrier;
 use tempfile::TempDir;
 
