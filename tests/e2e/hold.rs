@@ -63,11 +63,13 @@ fn waiting_requests_dial_no_storm() {
     }
     // The last one has been dialled for by now: a request on a connection of its own is answered at once.
     assert!(!clients[39].poll(Duration::from_millis(400)));
+    let begun = Instant::now();
     let origin = closing(port);
     // A look at most every 50 ms, and not one for each of the 40.
     assert!(!clients[0].poll(Duration::from_millis(1_000)));
     let looks = origin.connections();
-    assert!((2..=25).contains(&looks), "{looks} connections in a second");
+    let most = begun.elapsed().as_millis() / 50 + 5;
+    assert!(looks >= 2 && looks as u128 <= most, "{looks} connections, {most} at most");
     gone(origin);
     let origin = serving(Port::again(addr));
     for client in &mut clients {
