@@ -128,6 +128,23 @@ fn large_answers_arrive_whole_on_both_versions() {
 }
 
 #[test]
+fn a_long_answer_in_many_chunks_arrives_whole_on_both_versions() {
+    let body = pattern(4 << 20);
+    let mut answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+    for (number, chunk) in body.chunks(3_001).enumerate() {
+        answer
+            .extend_from_slice(format!("{:x}{}\r\n", chunk.len(), if number % 7 == 0 { ";x" } else { "" }).as_bytes());
+        answer.extend_from_slice(chunk);
+        answer.extend_from_slice(b"\r\n");
+    }
+    answer.extend_from_slice(b"0\r\n\r\n");
+    let origin = Origin::answering(answer);
+    let proxy = Proxy::to(&origin);
+    assert!(Client::https(&proxy).get(API, "/events.download_task_log").body == body);
+    assert!(Http2::connect(&proxy).send(empty("GET", API, "/events.download_task_log")).body == body);
+}
+
+#[test]
 fn http_1_0_clients_get_no_chunks_and_a_close() {
     let origin = Origin::answering("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n");
     let proxy = Proxy::to(&origin);
