@@ -131,7 +131,7 @@ class Proxy:
         """The access-log lines whose fields are as `wanted` (a value, or a set of them), once there are `count`."""
 
         def fits(line):
-            return all(line[key] in value if isinstance(value, set) else line[key] == value
+            return all(line.get(key) in value if isinstance(value, set) else line.get(key) == value
                        for key, value in wanted.items())
 
         # Reached only when the test fails: the SDK alone may take long to start on a busy machine.
