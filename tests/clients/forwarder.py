@@ -31,6 +31,8 @@ class Forwarder:
         for end in [end for pair in self._pairs for end in pair]:
             try:
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                # Wakes the thread that reads from it; until that is gone, closing would end nothing.
+                end.shutdown(socket.SHUT_RDWR)
                 end.close()
             except OSError:
                 pass

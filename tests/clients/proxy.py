@@ -77,6 +77,13 @@ class Proxy:
                 self._ready.set()
         self._ready.set()
 
+    def wait_for(self, message):
+        """Waits until it has said this."""
+        deadline = time.monotonic() + STOP_SEC
+        while all(event.get("message") != message for event in list(self.events)):
+            assert time.monotonic() < deadline, f"clearway never said {message!r}: {self.events[-5:]}"
+            time.sleep(0.02)
+
     def tell_to_stop(self):
         """Asks it to stop once what runs is done, and waits until it says that it will."""
         if self._child.poll() is None:
