@@ -119,6 +119,11 @@ impl FrameClient {
         self.client.send(frame.encode());
     }
 
+    /// Sends frames in one write.
+    pub(crate) fn send_all(&mut self, frames: &[Frame]) {
+        self.client.send(frames.iter().flat_map(Frame::encode).collect::<Vec<_>>());
+    }
+
     /// Sends a frame, unless the proxy has closed.
     pub(crate) fn try_send(&mut self, frame: &Frame) -> io::Result<()> {
         self.client.try_send(frame.encode())
