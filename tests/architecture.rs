@@ -45,7 +45,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("httparse", &["upstream"]),
     ("rustls", &["tls"]),
     ("tokio_rustls", &["listener", "upstream"]),
-    ("aws_lc_rs", &["clearml", "tls"]),
+    ("aws_lc_rs", &["admin", "clearml", "tls"]),
     ("rcgen", &["tls"]),
     ("x509_parser", &["tls"]),
     ("instant_acme", &["acme"]),

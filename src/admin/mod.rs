@@ -1,19 +1,26 @@
-//! The side door: a local socket by which a running proxy is asked and told.
+//! The side doors: a local socket by which a running proxy is asked and told, and a listener that shows how it is.
 //!
-//! Owns: the socket and who may use it, its HTTP and JSON, what can be asked and what is shown. Changes nothing itself:
-//! every request becomes a `Command` that `app` carries out.
-//! Limits: `CONNECTIONS_MAX`, `BODY_MAX` and `HEAD_WAIT` in `socket`; commands are carried out one at a time.
+//! Owns: socket, listener and who may use them, their HTTP and JSON, what can be asked and what is shown. Changes nothing
+//! itself: every request becomes a `Command` that `app` carries out.
+//! Limits: `admin.connections`, the constants in `socket` and `web`; commands are carried out one at a time.
 
 mod client;
 mod command;
+mod entry;
+mod pages;
 mod routes;
 mod socket;
+mod token;
 mod views;
+mod web;
 
 pub use client::{CallError, call};
 pub use command::{Asked, Command, MaintenanceOrder, Outcome, TargetOrder};
+pub use entry::Entry;
 pub use socket::{AdminSocket, SocketError};
+pub use token::{Token, TokenError};
 pub use views::{
-    CertificateView, ListenerView, MaintenanceView, ProblemView, ReloadView, ServiceView, StatusView, TargetStatus,
-    UpgradeView, timestamp,
+    CertificateView, ListenerView, MaintenanceView, ProblemView, ReloadView, SERVING, STOPPING, ServiceView,
+    StatusView, TargetStatus, UpgradeView, timestamp,
 };
+pub use web::AdminWeb;

@@ -18,6 +18,9 @@ pub struct StatusView {
     pub uptime_seconds: u64,
     /// Threads.
     pub workers: usize,
+    /// Those of them that have done nothing for a while.
+    #[serde(default)]
+    pub workers_standing: usize,
     /// What is listened on.
     pub listeners: Vec<ListenerView>,
     /// What stands behind.
@@ -37,6 +40,20 @@ pub struct StatusView {
     /// What somebody should look at.
     pub alarms: Vec<String>,
 }
+
+impl StatusView {
+    /// Whether new requests are taken.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.state == SERVING && self.workers_standing == 0
+    }
+}
+
+/// The state of a proxy that takes requests.
+pub const SERVING: &str = "serving";
+
+/// The state of one that finishes what runs.
+pub const STOPPING: &str = "stopping";
 
 /// One listening address.
 #[derive(Clone, Debug, Serialize, Deserialize)]

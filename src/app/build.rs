@@ -4,8 +4,9 @@ use super::build_error::BuildError;
 use super::certificates::Certificates;
 use super::listeners::Listeners;
 use super::picture::Picture;
+use super::showing::entry;
+use crate::admin::Entry;
 use crate::domain::addr::ListenAddr;
-use crate::domain::facts::ListenerKind;
 use crate::domain::settings::Settings;
 use crate::request::Shield;
 use crate::runtime::{Deadline, now, wall};
@@ -25,6 +26,7 @@ pub struct App {
     pub(super) metrics: Metrics,
     pub(super) keys: Arc<KeyWatch>,
     pub(super) shield: Arc<Shield>,
+    pub(super) entry: Entry,
 }
 
 impl App {
@@ -36,6 +38,7 @@ impl App {
         let tickets = Tickets::new().map_err(BuildError::TicketKeys)?;
         let picture = Picture::build(settings, &tickets, None)?;
         let settings = &picture.settings;
+        let entry = entry(settings)?;
         let mut listeners = Listeners::with_spare(given);
         let change = listeners.prepare(settings).map_err(first)?;
         listeners.commit(change, settings, Deadline::at(now()));
@@ -44,7 +47,7 @@ impl App {
         let metrics = Metrics::new(settings.workers.get());
         let keys = Arc::new(KeyWatch::new(metrics.worker(0)));
         let shield = Arc::new(Shield::new(&settings.protection, Arc::clone(&keys)));
-        Ok(Self { listeners, tickets, access, metrics, keys, shield, picture })
+        Ok(Self { listeners, tickets, access, metrics, keys, shield, entry, picture })
     }
 
     /// What it runs by.
@@ -60,8 +63,8 @@ impl App {
     }
 
     /// The addresses that are listened on, with what is spoken there.
-    pub fn addresses(&self) -> impl Iterator<Item = (ListenerKind, SocketAddr)> {
-        self.listeners.iter().map(|listener| (listener.kind, listener.addr))
+    pub fn addresses(&self) -> impl Iterator<Item = (&'static str, SocketAddr)> {
+        self.listeners.iter().map(|listener| (listener.role.as_str(), listener.addr))
     }
 
     /// The port that clients reach https on: the public one, else the one we listen on.

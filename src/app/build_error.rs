@@ -1,6 +1,7 @@
 //! Why a part of the proxy cannot be had, and what to do about it.
 
 use super::certificates::CertificateError;
+use crate::admin::TokenError;
 use crate::listener::BindError;
 use crate::telemetry::AccessLogError;
 use crate::tls::{LoadError, ServerTlsError, TicketKeysError};
@@ -21,6 +22,10 @@ pub enum BuildError {
     Tls(ServerTlsError),
     /// An address cannot be listened on.
     Bind(BindError),
+    /// An address of the admin listener cannot be listened on.
+    AdminBind(BindError),
+    /// There is no token for the admin listener.
+    AdminToken(TokenError),
     /// A listening socket cannot be handed on.
     Sockets(io::Error),
     /// The access log cannot be written.
@@ -37,6 +42,8 @@ impl BuildError {
             Self::TicketKeys(error) => error.hint().to_owned(),
             Self::Tls(_) => String::from("this build of the cryptography library lacks what TLS 1.2 and 1.3 need"),
             Self::Bind(error) => error.hint().to_owned(),
+            Self::AdminBind(_) => String::from("another program has it, or this machine lacks it; change admin.listen"),
+            Self::AdminToken(error) => error.hint().to_owned(),
             Self::Sockets(_) => String::from("raise the limit on open files"),
             Self::AccessLog(error) => error.hint().to_owned(),
         }
@@ -50,7 +57,8 @@ impl fmt::Display for BuildError {
             Self::TargetAuthorities(error) => error.fmt(f),
             Self::TicketKeys(error) => error.fmt(f),
             Self::Tls(error) => error.fmt(f),
-            Self::Bind(error) => error.fmt(f),
+            Self::Bind(error) | Self::AdminBind(error) => error.fmt(f),
+            Self::AdminToken(error) => error.fmt(f),
             Self::Sockets(error) => write!(f, "a listening socket cannot be copied: {error}"),
             Self::AccessLog(error) => error.fmt(f),
         }

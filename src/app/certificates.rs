@@ -63,9 +63,11 @@ fn told(error: &LoadError) -> String {
     error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }
 
-/// One thing that a start would say of the certificates.
+/// One thing that a start would say of the files that the configuration names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
+    /// The key that names it.
+    pub key: &'static str,
     /// The file that it is about.
     pub file: Option<PathBuf>,
     /// What was found.
@@ -77,11 +79,16 @@ pub struct Finding {
 }
 
 /// What a start would say of the certificates now. Files are only read; the local CA is left to the start.
-#[must_use]
-pub fn inspect(settings: &Settings) -> Vec<Finding> {
-    let stopping =
-        |file: Option<PathBuf>, message: String, hint: String| Finding { file, message, hint: Some(hint), stops: true };
-    let warning = |file: Option<PathBuf>, message: String| Finding { file, message, hint: None, stops: false };
+pub(super) fn inspect(settings: &Settings) -> Vec<Finding> {
+    let key = "certificates";
+    let stopping = |file: Option<PathBuf>, message: String, hint: String| Finding {
+        key,
+        file,
+        message,
+        hint: Some(hint),
+        stops: true,
+    };
+    let warning = |file: Option<PathBuf>, message: String| Finding { key, file, message, hint: None, stops: false };
     if settings.certificates.is_empty() {
         let error = CertificateError::NoDomain;
         let lacking = authorities(&settings.layout).is_empty();

@@ -3,7 +3,7 @@
 use super::handover::Handover;
 use super::reload::{ConfigSource, Trigger};
 use super::running::Running;
-use crate::admin::{Command, MaintenanceOrder, Outcome, TargetOrder, timestamp};
+use crate::admin::{Asked, Command, MaintenanceOrder, Outcome, TargetOrder, timestamp};
 use crate::domain::names::ServiceName;
 use crate::request::Notice;
 use crate::runtime::{Deadline, wall};
@@ -27,6 +27,16 @@ impl Running {
             Command::Upgrade => Err(String::from("an upgrade is under way")),
         };
         outcome.map_or_else(Outcome::Refused, Outcome::Done)
+    }
+
+    /// Answers while it stops, when there is nothing left to command.
+    pub(super) fn answer_stopping(&self, Asked { command, reply }: Asked) {
+        let outcome = match command {
+            Command::Status => Outcome::Status(Box::new(self.status())),
+            _ => Outcome::Refused(String::from("the proxy is stopping")),
+        };
+        // Whoever asked may be gone.
+        drop(reply.send(outcome));
     }
 
     /// Goes on with what an operator has told the process before this one.

@@ -13,8 +13,8 @@ use tokio::sync::mpsc;
 /// A change of files that was seen once is looked at again after this long at the latest.
 const SECOND_LOOK: Duration = Duration::from_secs(1);
 
-/// Commands that wait; each keeps a connection of the admin socket.
-const COMMANDS_MAX: usize = 16;
+/// Commands that wait; each keeps a connection of the admin socket or listener.
+pub(super) const COMMANDS_MAX: usize = 16;
 
 /// Signals.
 #[derive(Debug)]
@@ -59,12 +59,12 @@ pub(super) async fn until_ended(
     running: &mut Running,
     source: &ConfigSource,
     admin: Option<&AdminSocket>,
+    (asking, asked): (&mpsc::Sender<Asked>, &mut mpsc::Receiver<Asked>),
     ears: &mut Ears,
     done: &mut mpsc::Receiver<()>,
 ) -> Ending {
-    let (sender, mut asked) = mpsc::channel(COMMANDS_MAX);
     let tasks = running.tasks.clone();
-    let mut answering = std::pin::pin!(serve(admin, &sender, &tasks));
+    let mut answering = std::pin::pin!(serve(admin, asking, &tasks));
     let mut successor: Option<Successor> = None;
     let mut due = Due::new(running);
     let obtained = Arc::clone(&running.keeping.obtained);

@@ -4,14 +4,15 @@ use super::listeners::{Listener, Listeners, copies};
 use super::picture::Picture;
 use super::worker::{Order, WorkerMain};
 use crate::connection::Connections;
+use crate::domain::facts::ListenerKind;
 use crate::listener::{Acceptor, AcceptorCell};
 use crate::request::{Common, Worker};
 use crate::runtime::{Deadline, Places, ShutdownWatch, Tasks, WorkerId, Workers, start_workers};
 use crate::telemetry::{AccessWriter, Metrics, WorkerMetrics};
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 /// Orders that wait for one worker: more listeners than that are never opened at once.
@@ -19,6 +20,9 @@ const ORDERS_MAX: usize = 256;
 
 /// How long a worker may take to begin to listen.
 const LISTEN_WAIT: Duration = Duration::from_secs(10);
+
+/// A worker that has not ticked for this long stands still; it ticks every second.
+const STILL_AFTER: Duration = Duration::from_secs(10);
 
 /// One worker, from outside.
 #[derive(Debug)]
@@ -31,6 +35,8 @@ struct Seat {
     /// Ticks so far, and those of the last look.
     beats: Arc<AtomicU64>,
     beats_seen: AtomicU64,
+    /// Ticks at the last look of `standing` that saw another number, and when.
+    last_seen: Mutex<Option<(u64, Instant)>>,
 }
 
 /// All workers.
@@ -116,21 +122,30 @@ impl Crew {
                 cut: Arc::clone(cut),
                 alive: alive.clone(),
             };
-            seats.push(Seat { worker, metrics: shard, tasks, cell, orders, beats, beats_seen: AtomicU64::new(0) });
+            seats.push(Seat {
+                worker,
+                metrics: shard,
+                tasks,
+                cell,
+                orders,
+                beats,
+                beats_seen: AtomicU64::new(0),
+                last_seen: Mutex::default(),
+            });
             main.run()
         })?;
         Ok((Self { seats, shared }, workers))
     }
 
-    /// Lets every worker accept on its socket of `listener`; returns when all do.
+    /// Lets every worker accept on its socket of `listener`, for connections of this kind; returns when all do.
     ///
     /// # Errors
     /// The operating system's, when a socket cannot be used.
-    pub(super) async fn listen(&self, listener: &Listener) -> io::Result<()> {
+    pub(super) async fn listen(&self, kind: ListenerKind, listener: &Listener) -> io::Result<()> {
         let mut answers = Vec::new();
         for (index, socket) in copies(&listener.sockets)?.into_iter().enumerate() {
             let (done, answer) = oneshot::channel();
-            let order = Order { kind: listener.kind, socket, open: listener.shutdown.watch(), done };
+            let order = Order { kind, socket, open: listener.shutdown.watch(), done };
             let seat = self.seats.get(index % self.seats.len().max(1));
             let seat = seat.ok_or_else(|| io::Error::other("there is no worker"))?;
             seat.orders.send(order).await.map_err(|_| io::Error::other("a worker is gone"))?;
@@ -165,6 +180,19 @@ impl Crew {
         };
         // Each is looked at, also behind one that stands.
         self.seats.iter().filter(|seat| moved(seat)).count() == self.seats.len()
+    }
+
+    /// How many workers have done nothing for `STILL_AFTER`, as far as this was asked before.
+    pub(super) fn standing(&self, now: Instant) -> usize {
+        let stands = |seat: &&Seat| {
+            let beats = seat.beats.load(Ordering::Relaxed);
+            let mut last = seat.last_seen.lock().unwrap_or_else(PoisonError::into_inner);
+            if last.is_none_or(|(seen, _)| seen != beats) {
+                *last = Some((beats, now));
+            }
+            last.is_some_and(|(_, since)| now.saturating_duration_since(since) > STILL_AFTER)
+        };
+        self.seats.iter().filter(stands).count()
     }
 
     /// The counters of the first worker, for what happens once in a process.

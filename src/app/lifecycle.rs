@@ -1,7 +1,7 @@
 //! Start, serve, reload, hand over, drain, stop.
 
 use super::build::App;
-use super::control::{Ears, Ending, until_ended};
+use super::control::{COMMANDS_MAX, Ears, Ending, until_ended};
 use super::crew::{Crew, Shared};
 use super::handover::Handover;
 use super::keeping::Keeping;
@@ -9,6 +9,7 @@ use super::manager::Manager;
 use super::reload::{ConfigSource, named_files};
 use super::running::Running;
 use super::watch::Watch;
+use crate::admin::{AdminWeb, Asked};
 use crate::request::{Common, Maintenance};
 use crate::runtime::{Deadline, Places, Shutdown, Tasks, now, run_here};
 use crate::telemetry::Metrics;
@@ -50,7 +51,7 @@ impl App {
     /// # Errors
     /// `RunError` when threads or signal handlers cannot be had.
     pub fn run(self, source: &ConfigSource, handover: Option<Handover>) -> Result<Ended, RunError> {
-        let Self { picture, listeners, tickets, access, metrics, keys, shield } = self;
+        let Self { picture, listeners, tickets, access, metrics, keys, shield, entry } = self;
         let (shutdown, watch) = Shutdown::new();
         let (alive, done) = mpsc::channel(1);
         let cut = Arc::new(AtomicUsize::new(0));
@@ -63,6 +64,9 @@ impl App {
         drop(alive);
         let files = source.files().into_iter().chain(named_files(&picture.settings));
         let watch = Watch::new(files);
+        let (asking, asked) = mpsc::channel(COMMANDS_MAX);
+        let (tasks, places) = (Tasks::new(), picture.settings.admin_listener.connections.get());
+        let web = AdminWeb::new(entry, places, asking.clone(), metrics.worker(0), tasks.clone());
         let running = Running {
             picture,
             listeners,
@@ -79,11 +83,13 @@ impl App {
             started: now(),
             last_reload: None,
             shutdown,
-            tasks: Tasks::new(),
+            tasks,
             tasks_end: Shutdown::new().0,
             keeping: Keeping::default(),
+            web,
+            stopping: false,
         };
-        let serving = serve(running, source, handover, done);
+        let serving = serve(running, source, handover, (asking, asked), done);
         let running = run_here(serving).and_then(|served| served).map_err(RunError)?;
         let panicked = workers.join();
         if panicked > 0 {
@@ -101,11 +107,12 @@ async fn serve(
     mut running: Running,
     source: &ConfigSource,
     handover: Option<Handover>,
+    (asking, mut asked): (mpsc::Sender<Asked>, mpsc::Receiver<Asked>),
     mut done: mpsc::Receiver<()>,
 ) -> io::Result<Running> {
     let mut ears = Ears::open()?;
     for listener in running.listeners.iter() {
-        running.crew.listen(listener).await?;
+        running.listen(listener).await?;
     }
     running.watch_targets();
     running.check_keys();
@@ -121,7 +128,7 @@ async fn serve(
         handover.done();
     }
     tracing::info!("ready");
-    let ending = until_ended(&mut running, source, admin.as_ref(), &mut ears, &mut done).await;
+    let ending = until_ended(&mut running, source, admin.as_ref(), (&asking, &mut asked), &mut ears, &mut done).await;
     drop(admin);
     running.keeping.stop();
     let patience = running.picture.settings.timeouts.drain;
@@ -141,6 +148,7 @@ async fn serve(
     loop {
         tokio::select! {
             _ = done.recv() => break,
+            Some(asked) = asked.recv() => running.answer_stopping(asked),
             signal = ears.stop.next() => {
                 let deadline = if at_once { Deadline::at(now()) } else { deadline };
                 match at_once {
@@ -154,6 +162,7 @@ async fn serve(
     }
     // Requests wait for targets during a drain too, so those were watched until here.
     running.tasks_end.drain(Deadline::at(now()));
+    running.listeners.close();
     // Its end is seen as one.
     running.key_check = None;
     let _ = Deadline::after(LAST_WORDS).bound(running.tasks.drained()).await;

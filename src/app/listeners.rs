@@ -8,19 +8,38 @@ use crate::domain::addr::ListenAddr;
 use crate::domain::facts::ListenerKind;
 use crate::domain::settings::Settings;
 use crate::listener::bind;
-use crate::runtime::{Deadline, Shutdown, adopt, set_give_up};
+use crate::runtime::{Deadline, Shutdown, adopt, now, set_give_up};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::num::NonZeroUsize;
+
+/// Who accepts on a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// The workers.
+    Clients(ListenerKind),
+    /// The life cycle's own thread.
+    Admin,
+}
+
+impl Role {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Clients(kind) => kind.as_str(),
+            Self::Admin => "admin",
+        }
+    }
+}
 
 /// One listening address.
 #[derive(Debug)]
 pub(super) struct Listener {
-    pub(super) kind: ListenerKind,
+    pub(super) role: Role,
     /// As configured.
     pub(super) bind: ListenAddr,
     /// With the port that was taken where 0 was asked for.
     pub(super) addr: SocketAddr,
-    /// One for each worker.
+    /// One for each worker; one in all where only the life cycle's thread accepts.
     pub(super) sockets: Vec<TcpListener>,
     /// Ends this listener and the connections that came by it.
     pub(super) shutdown: Shutdown,
@@ -38,7 +57,7 @@ pub(super) struct Listeners {
 #[derive(Debug)]
 pub(super) struct Change {
     opened: Vec<Listener>,
-    wanted: Vec<(ListenerKind, ListenAddr)>,
+    wanted: Vec<(Role, ListenAddr)>,
 }
 
 impl Listeners {
@@ -61,11 +80,11 @@ impl Listeners {
     pub(super) fn prepare(&mut self, settings: &Settings) -> Result<Change, Vec<BuildError>> {
         let wanted = wanted(settings);
         let (mut opened, mut errors) = (Vec::new(), Vec::new());
-        for (kind, bind) in &wanted {
-            if self.has(*kind, *bind) {
+        for (role, bind) in &wanted {
+            if self.has(*role, *bind) {
                 continue;
             }
-            match self.open(*kind, *bind, settings) {
+            match self.open(*role, *bind, settings) {
                 Ok(listener) => opened.push(listener),
                 Err(error) => errors.push(error),
             }
@@ -73,29 +92,36 @@ impl Listeners {
         if errors.is_empty() { Ok(Change { opened, wanted }) } else { Err(errors) }
     }
 
-    fn has(&self, kind: ListenerKind, bind: ListenAddr) -> bool {
-        self.open.iter().any(|listener| listener.kind == kind && listener.bind == bind)
+    fn has(&self, role: Role, bind: ListenAddr) -> bool {
+        self.open.iter().any(|listener| listener.role == role && listener.bind == bind)
     }
 
-    fn open(&mut self, kind: ListenerKind, addr: ListenAddr, settings: &Settings) -> Result<Listener, BuildError> {
+    fn open(&mut self, role: Role, addr: ListenAddr, settings: &Settings) -> Result<Listener, BuildError> {
         let shutdown = Shutdown::new().0;
         // An address that only changes what is spoken on it keeps its sockets, and their queues.
         if let Some(same) = self.open.iter().find(|listener| listener.bind == addr) {
             let sockets = copies(&same.sockets).map_err(BuildError::Sockets)?;
-            return Ok(Listener { kind, bind: addr, addr: same.addr, sockets, shutdown });
+            return Ok(Listener { role, bind: addr, addr: same.addr, sockets, shutdown });
         }
-        let given = self.take_spare(addr, settings).map_err(BuildError::Sockets)?;
+        let count = if role == Role::Admin { NonZeroUsize::MIN } else { settings.workers };
+        let given = self.take_spare(addr, count, settings).map_err(BuildError::Sockets)?;
         if let Some(local) = given.first().map(TcpListener::local_addr) {
             let local = local.map_err(BuildError::Sockets)?;
-            return Ok(Listener { kind, bind: addr, addr: local, sockets: given, shutdown });
+            return Ok(Listener { role, bind: addr, addr: local, sockets: given, shutdown });
         }
         let ours = self.open.iter().any(|listener| listener.addr.port() == addr.socket_addr().port());
-        let bound = bind(addr, settings.workers, give_up(settings), ours).map_err(BuildError::Bind)?;
-        Ok(Listener { kind, bind: addr, addr: bound.addr, sockets: bound.sockets, shutdown })
+        let refused = if role == Role::Admin { BuildError::AdminBind } else { BuildError::Bind };
+        let bound = bind(addr, count, give_up(settings), ours).map_err(refused)?;
+        Ok(Listener { role, bind: addr, addr: bound.addr, sockets: bound.sockets, shutdown })
     }
 
-    /// The sockets that were given for `addr`, made ready; at least one for each worker, or none at all.
-    fn take_spare(&mut self, addr: ListenAddr, settings: &Settings) -> io::Result<Vec<TcpListener>> {
+    /// The sockets that were given for `addr`, made ready; at least `count`, or none at all.
+    fn take_spare(
+        &mut self,
+        addr: ListenAddr,
+        count: NonZeroUsize,
+        settings: &Settings,
+    ) -> io::Result<Vec<TcpListener>> {
         let is = |(bind, socket): &(ListenAddr, TcpListener)| {
             *bind == addr || socket.local_addr().is_ok_and(|local| local == addr.socket_addr())
         };
@@ -106,7 +132,7 @@ impl Listeners {
             adopt(socket, give_up(settings))?;
         }
         // Workers share a socket where there are too few: systemd gives one.
-        for index in sockets.len()..settings.workers.get() {
+        for index in sockets.len()..count.get() {
             let Some(socket) = sockets.get(index % sockets.len().max(1)) else { break };
             sockets.push(socket.try_clone()?);
         }
@@ -122,7 +148,7 @@ impl Listeners {
         idle: Deadline,
     ) -> (Vec<usize>, Vec<Listener>) {
         let before = std::mem::take(&mut self.open);
-        let stays = |listener: &Listener| change.wanted.contains(&(listener.kind, listener.bind));
+        let stays = |listener: &Listener| change.wanted.contains(&(listener.role, listener.bind));
         let (kept, gone): (Vec<_>, Vec<_>) = before.into_iter().partition(stays);
         for socket in kept.iter().flat_map(|listener| &listener.sockets) {
             if let Err(error) = set_give_up(socket, give_up(settings)) {
@@ -146,7 +172,7 @@ impl Listeners {
 
     /// The port that clients reach https on: the public one, else the one that is listened on.
     pub(super) fn https_port(&self, settings: &Settings) -> u16 {
-        let bound = self.open.iter().find(|listener| listener.kind == ListenerKind::Https);
+        let bound = self.open.iter().find(|listener| listener.role == Role::Clients(ListenerKind::Https));
         settings.https.public_port.or(bound.map(|listener| listener.addr.port())).unwrap_or(443)
     }
 
@@ -158,9 +184,14 @@ impl Listeners {
         }
     }
 
-    /// Ends all of them: no new connections, running requests finish by `deadline`.
+    /// Ends all of them at once.
+    pub(super) fn close(&mut self) {
+        self.open.drain(..).for_each(|listener| listener.shutdown.drain(Deadline::at(now())));
+    }
+
+    /// Ends those for clients: no new connections, running requests finish by `deadline`.
     pub(super) fn drain(&mut self, deadline: Deadline) {
-        for listener in &mut self.open {
+        for listener in self.open.iter_mut().filter(|listener| listener.role != Role::Admin) {
             listener.shutdown.drain(deadline);
             // Else the kernel would still take connections that nobody accepts.
             listener.sockets.clear();
@@ -169,14 +200,15 @@ impl Listeners {
 }
 
 /// The listeners that `settings` ask for.
-fn wanted(settings: &Settings) -> Vec<(ListenerKind, ListenAddr)> {
+fn wanted(settings: &Settings) -> Vec<(Role, ListenAddr)> {
     let pairs = [(ListenerKind::Https, &settings.https), (ListenerKind::Http, &settings.http)];
     let enabled = pairs.into_iter().filter(|(_, listener)| listener.enabled);
     let main = enabled.flat_map(|(kind, listener)| listener.bind.iter().map(move |bind| (kind, *bind)));
     let legacy = settings.legacy.iter();
     let legacy =
         legacy.flat_map(|(service, binds)| binds.iter().map(move |bind| (ListenerKind::Legacy(service), *bind)));
-    main.chain(legacy).collect()
+    let clients = main.chain(legacy).map(|(kind, bind)| (Role::Clients(kind), bind));
+    clients.chain(settings.admin_listener.listen.iter().map(|bind| (Role::Admin, *bind))).collect()
 }
 
 /// Ours acts first, and knows why; the kernel's is for what we cannot see.

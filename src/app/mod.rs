@@ -18,6 +18,7 @@ mod manager;
 mod picture;
 mod reload;
 mod running;
+mod showing;
 mod status;
 mod upgrade;
 mod watch;
@@ -25,8 +26,18 @@ mod worker;
 
 pub use build::App;
 pub use build_error::BuildError;
-pub use certificates::{CertificateError, Certificates, Finding, authority_file, inspect};
+pub use certificates::{CertificateError, Certificates, Finding, authority_file};
 pub use demo::Demo;
 pub use handover::{Handover, activated};
 pub use lifecycle::{Ended, RunError};
 pub use reload::ConfigSource;
+
+use crate::domain::settings::Settings;
+
+/// What a start would say now of the files that `settings` name.
+#[must_use]
+pub fn inspect(settings: &Settings) -> Vec<Finding> {
+    let mut found = certificates::inspect(settings);
+    found.extend(showing::inspect(settings));
+    found
+}

@@ -6,7 +6,8 @@ use super::demo::Demo;
 use super::listeners::Change;
 use super::picture::Picture;
 use super::running::Running;
-use crate::admin::{ProblemView, ReloadView, timestamp};
+use super::showing::entry;
+use crate::admin::{Entry, ProblemView, ReloadView, timestamp};
 use crate::config::{LoadRequest, Loaded, Problems, Severity, candidates, changed_keys, hold_back, load};
 use crate::domain::settings::Settings;
 use crate::runtime::{Deadline, now, wall};
@@ -91,6 +92,7 @@ struct Next {
     picture: Picture,
     listeners: Change,
     access: OpenedLog,
+    entry: Entry,
     changed: Changed,
 }
 
@@ -132,6 +134,7 @@ impl Running {
         let listeners = listeners.map_err(|errors| refused.extend(errors.iter().map(Refused::new)));
         let access = self.access.open(&settings.access_log).map_err(BuildError::AccessLog);
         let access = access.map_err(|error| refused.push(Refused::new(&error)));
+        let entry = entry(&settings).map_err(|error| refused.push(Refused::new(&error)));
         let picture = Picture::build(settings, &self.tickets, Some(&self.picture));
         let picture = picture.map_err(|error| refused.push(Refused::new(&error)));
         if let Ok(picture) = &picture {
@@ -144,9 +147,9 @@ impl Running {
                 certificate: true,
             }));
         }
-        match (picture, listeners, access) {
-            (Ok(picture), Ok(listeners), Ok(access)) if refused.is_empty() => {
-                Ok(Next { picture, listeners, access, changed: Changed { keys, restart } })
+        match (picture, listeners, access, entry) {
+            (Ok(picture), Ok(listeners), Ok(access), Ok(entry)) if refused.is_empty() => {
+                Ok(Next { picture, listeners, access, entry, changed: Changed { keys, restart } })
             }
             _ => Err(refused),
         }
@@ -154,12 +157,13 @@ impl Running {
 
     /// From here on the new configuration is the one that counts.
     async fn swap(&mut self, next: Next, source: &ConfigSource) -> Result<Changed, Vec<Refused>> {
-        let Next { picture, listeners, access, changed } = next;
+        let Next { picture, listeners, access, entry, changed } = next;
         // The last thing that can fail.
         source.log.set_filter(&picture.settings.log.filter).map_err(|error| {
             vec![Refused { problem: error.to_string(), hint: error.hint().to_owned(), certificate: false }]
         })?;
         self.access.change(access);
+        self.web.replace(entry, picture.settings.admin_listener.connections.get());
         let idle = Deadline::after(picture.settings.timeouts.leave);
         let (opened, gone) = self.listeners.commit(listeners, &picture.settings, idle);
         let before = std::mem::replace(&mut self.picture, picture);
@@ -172,13 +176,13 @@ impl Running {
         }
         self.keep_certificates();
         for listener in opened.into_iter().filter_map(|index| self.listeners.at(index)) {
-            match self.crew.listen(listener).await {
-                Ok(()) => tracing::info!(listener = listener.kind.as_str(), address = %listener.addr, "listening"),
+            match self.listen(listener).await {
+                Ok(()) => tracing::info!(listener = listener.role.as_str(), address = %listener.addr, "listening"),
                 Err(error) => tracing::error!(%error, address = %listener.addr, "a listener cannot accept"),
             }
         }
         for listener in gone {
-            tracing::info!(listener = listener.kind.as_str(), address = %listener.addr, "listens no more");
+            tracing::info!(listener = listener.role.as_str(), address = %listener.addr, "listens no more");
             self.leaving.push(listener.shutdown);
         }
         Ok(changed)
@@ -236,6 +240,6 @@ fn refusals(problems: &Problems) -> Vec<Refused> {
 /// The files that a configuration names.
 pub(super) fn named_files(settings: &Settings) -> Vec<PathBuf> {
     let pairs = settings.certificates.iter().flat_map(|files| [files.chain.clone(), files.key.clone()]);
-    let pairs = pairs.chain(settings.tickets.keys.clone());
+    let pairs = pairs.chain(settings.tickets.keys.clone()).chain(settings.admin_listener.token_file.clone());
     pairs.chain(settings.services.iter().filter_map(|(_, service)| service.ca.clone())).collect()
 }

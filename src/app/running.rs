@@ -7,7 +7,7 @@ use super::listeners::Listeners;
 use super::manager::Manager;
 use super::picture::Picture;
 use super::watch::Watch;
-use crate::admin::{AdminSocket, ReloadView};
+use crate::admin::{AdminSocket, AdminWeb, ReloadView};
 use crate::config::Environment;
 use crate::request::Maintenance;
 use crate::runtime::{Deadline, Shutdown, Tasks, now};
@@ -43,6 +43,10 @@ pub(super) struct Running {
     pub(super) tasks_end: Shutdown,
     /// Certificates from an authority.
     pub(super) keeping: Keeping,
+    /// Shows how all this is.
+    pub(super) web: AdminWeb,
+    /// Whether it finishes what runs and takes nothing new.
+    pub(super) stopping: bool,
 }
 
 impl Running {
@@ -120,6 +124,7 @@ impl Running {
 
     /// Leaves to another process: no new connections, each of ours ends with its next answer, all of it by `deadline`.
     pub(super) fn leave(&mut self, deadline: Deadline) {
+        self.stopping = true;
         let idle = Deadline::after(self.picture.settings.timeouts.leave).min(deadline);
         self.listeners.leave(idle);
         self.shutdown.drain(deadline);
@@ -127,6 +132,7 @@ impl Running {
 
     /// Takes nothing new; what runs may finish by `deadline`. A second call moves the deadline.
     pub(super) fn drain(&mut self, deadline: Deadline) {
+        self.stopping = true;
         self.shutdown.drain(deadline);
         self.listeners.drain(deadline);
         self.leaving.iter().for_each(|listener| listener.drain(deadline));

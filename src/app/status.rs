@@ -1,7 +1,9 @@
 //! Status: the running parts as plain data for the admin socket.
 
 use super::running::Running;
-use crate::admin::{CertificateView, ListenerView, MaintenanceView, ServiceView, StatusView, TargetStatus, timestamp};
+use crate::admin::{
+    CertificateView, ListenerView, MaintenanceView, SERVING, STOPPING, ServiceView, StatusView, TargetStatus, timestamp,
+};
 use crate::domain::names::ServiceName;
 use crate::request::Maintenance;
 use crate::runtime::{now, wall};
@@ -20,16 +22,17 @@ impl Running {
     pub(super) fn status(&self) -> StatusView {
         let listeners = self.listeners.iter();
         let listeners = listeners.map(|listener| ListenerView {
-            kind: listener.kind.as_str().to_owned(),
+            kind: listener.role.as_str().to_owned(),
             address: listener.addr.to_string(),
         });
         let store = self.picture.store();
         StatusView {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
-            state: String::from("serving"),
+            state: String::from(if self.stopping { STOPPING } else { SERVING }),
             uptime_seconds: now().saturating_duration_since(self.started).as_secs(),
             workers: self.picture.settings.workers.get(),
+            workers_standing: self.crew.standing(now()),
             listeners: listeners.collect(),
             services: ServiceName::ALL.map(|service| self.service(service)).to_vec(),
             connections: self.metrics.level(Gauge::Connections),

@@ -36,7 +36,7 @@ pub(super) fn check(args: &CheckArgs) -> ExitCode {
 fn problem(found: Finding) -> Problem {
     Problem {
         severity: if found.stops { Severity::Error } else { Severity::Warning },
-        key: String::from("certificates"),
+        key: found.key.to_owned(),
         origin: found.file.map_or(Origin::Default, Origin::Path),
         message: found.message,
         hint: found.hint,
@@ -104,6 +104,7 @@ fn listens(settings: &Settings) -> String {
     for (service, binds) in legacy.iter() {
         texts.extend(binds.iter().map(|bind| format!("legacy {service} {bind}")));
     }
+    texts.extend(settings.admin_listener.listen.iter().map(|bind| format!("admin {bind}")));
     format!("listens:     {}", texts.join(", "))
 }
 

@@ -96,8 +96,8 @@ fn failure(error: &dyn Error, hint: &str) -> Failure {
 
 /// Says where the proxy listens; on a machine of one's own, also how to use it from there.
 fn announce(app: &App, local: bool, demo: Option<&Demo>) {
-    for (kind, addr) in app.addresses() {
-        tracing::info!(listener = kind.as_str(), address = %addr, "listening");
+    for (name, addr) in app.addresses() {
+        tracing::info!(listener = name, address = %addr, "listening");
     }
     if local || demo.is_some() {
         let mut entrances = Entrance::all(&app.settings().layout);

@@ -1,6 +1,7 @@
 //! Rules between keys, and limits that come from ClearML's own waits.
 
 mod acme;
+mod admin;
 mod layout;
 
 use super::problem::{Origin, Problem};
@@ -33,6 +34,9 @@ pub(super) fn check(settings: &Settings, map: &Map, wrong: &[String]) -> Vec<Pro
     problems.extend(checker.upload_rate());
     problems.extend(checker.idle_age());
     problems.extend(checker.authorities());
+    if is_right("admin") {
+        problems.extend(checker.admin());
+    }
     if is_right("acme") && is_right("domain") && is_right("hosts") && is_right("single_domain") {
         problems.extend(checker.acme());
     }
@@ -167,7 +171,7 @@ impl Checker<'_> {
     /// Sockets here share ports between workers, so the kernel would not refuse an address that is bound twice: it
     /// would hand each listener some of the other's connections.
     fn binds(&self) -> Vec<Problem> {
-        let Settings { https, http, legacy, .. } = self.settings;
+        let Settings { https, http, legacy, admin_listener, .. } = self.settings;
         let open = |listener: &'_ ListenerSettings| if listener.enabled { listener.bind.clone() } else { Vec::new() };
         let pairs = [
             ("listeners.https.bind", open(https)),
@@ -175,6 +179,7 @@ impl Checker<'_> {
             ("listeners.legacy.app", legacy.app.clone()),
             ("listeners.legacy.api", legacy.api.clone()),
             ("listeners.legacy.files", legacy.files.clone()),
+            ("admin.listen", admin_listener.listen.clone()),
         ];
         let all =
             pairs.iter().flat_map(|(path, binds)| binds.iter().map(move |bind| (*path, *bind))).collect::<Vec<_>>();

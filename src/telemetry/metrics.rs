@@ -77,6 +77,9 @@ rows! {
         CertificateOrdersFailed = "clearway_certificate_orders_failed_total", "Orders that brought no certificate.";
         CertificatesRefused = "clearway_certificates_refused_total", "Certificate problems that refused a reload.";
 
+        AdminRefused = "clearway_admin_refused_total", "Requests to the admin listener refused: name, token or method.";
+        AdminConnectionsFull = "clearway_limit_admin_connections_total", "Times admin.connections was reached.";
+
         ConnectionsFull = "clearway_limit_connections_total", "Times limits.connections was reached.";
         HeadTooLarge = "clearway_limit_head_total", "Request heads over limits.head.";
         TooManyHeaders = "clearway_limit_headers_total", "Request heads over limits.headers.";

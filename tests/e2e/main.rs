@@ -10,6 +10,7 @@
 )]
 
 mod access_log;
+mod admin_listener;
 mod answer_headers;
 mod answers;
 mod bodies;

@@ -4,6 +4,7 @@
 //! are read from `Settings`.
 
 mod acme;
+mod admin_listener;
 mod answers;
 mod control;
 mod layout;
@@ -100,7 +101,10 @@ pub(super) const SECTIONS: &[Section] = &[
     Section { path: "access_log.rotation", help: "When a file is set aside; never, unless a limit is set." },
     Section { path: "log", help: "Events of the proxy itself, on standard error." },
     Section { path: "tls", help: "What several proxies share." },
-    Section { path: "admin", help: "The local socket by which a running proxy is asked and told." },
+    Section {
+        path: "admin",
+        help: "The local socket by which a running proxy is asked and told, and the listener that shows how it is.",
+    },
     Section { path: "maintenance", help: "Services that `clearway maintenance` has closed." },
     Section { path: "upgrade", help: "Handing over to a new process: `clearway upgrade`." },
     Section { path: "reload", help: "Loading configuration and certificates again while running." },
@@ -119,6 +123,7 @@ pub(super) fn keys() -> impl Iterator<Item = &'static Key> {
         .chain(logs::KEYS)
         .chain(targets::KEYS)
         .chain(control::KEYS)
+        .chain(admin_listener::KEYS)
         .chain(acme::KEYS)
 }
 

@@ -267,6 +267,17 @@ fn rules_between_keys() {
             Severity::Error,
             "listeners.http.bind: [::]:1443 overlaps 0.0.0.0:1443",
         ),
+        (
+            "admin.listen: [\"127.0.0.1:9180\", \"10.0.0.1:9180\"]",
+            Severity::Error,
+            "admin.listen: 10.0.0.1:9180 can be reached from other machines, and no token is demanded",
+        ),
+        ("admin.listen: 9180", Severity::Error, "admin.listen: [::]:9180 can be reached from other machines"),
+        (
+            "admin.listen: \"127.0.0.1:443\", listeners.https.bind: 443",
+            Severity::Error,
+            "admin.listen: 127.0.0.1:443 overlaps [::]:443",
+        ),
     ] {
         let found = match loaded(text) {
             Ok(loaded) => loaded.warnings,
@@ -279,6 +290,8 @@ fn rules_between_keys() {
     }
     assert!(loaded("listeners { https.enabled: false, https.public_port: 443 }").unwrap().warnings.is_empty());
     assert!(loaded("listeners { http { enabled: false, bind: 443 }, https.bind: 443 }").unwrap().warnings.is_empty());
+    assert!(loaded("admin { listen: 9180, token_file: \"/t\" }").unwrap().warnings.is_empty());
+    assert!(loaded("admin.listen: [\"[::1]:9180\", \"127.0.0.9:1\"]").unwrap().warnings.is_empty());
 }
 
 #[test]

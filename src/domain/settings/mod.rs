@@ -4,6 +4,7 @@
 //! Never the file's form, never a running part.
 
 mod acme;
+mod admin_listener;
 mod answers;
 mod control;
 mod layout;
@@ -16,6 +17,7 @@ mod timeouts;
 mod turns;
 
 pub use acme::{AcmeSettings, ChallengeChoice, DirectoryUrl, DirectoryUrlError, ExternalAccount};
+pub use admin_listener::AdminListenerSettings;
 pub use answers::AnswerSettings;
 pub use control::{AdminSettings, MaintenanceSettings, ReloadSettings, TicketSettings, UpgradeSettings};
 pub use layout::Layout;
@@ -86,6 +88,8 @@ pub struct Settings {
     pub reload: ReloadSettings,
     /// The socket by which a running proxy is asked and told.
     pub admin: AdminSettings,
+    /// The listener that shows how all this is.
+    pub admin_listener: AdminListenerSettings,
     /// Services that are closed for a while.
     pub maintenance: MaintenanceSettings,
     /// Handing over to a new process.
@@ -219,6 +223,7 @@ impl Settings {
             log: LogSettings { filter: String::from("info"), format: LogFormat::Auto },
             reload: ReloadSettings::default(),
             admin: AdminSettings::default(),
+            admin_listener: AdminListenerSettings::default(),
             maintenance: MaintenanceSettings::default(),
             upgrade: UpgradeSettings::default(),
             tickets: TicketSettings::default(),

@@ -184,6 +184,7 @@ pub(crate) struct Proxy {
     http: Option<SocketAddr>,
     /// The legacy ports by the names of their listeners.
     legacy: Vec<(String, SocketAddr)>,
+    admin: Option<SocketAddr>,
 }
 
 impl Proxy {
@@ -204,13 +205,15 @@ impl Proxy {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
         let events = Lines::follow(child.stderr.take().unwrap());
         let output = Lines::follow(child.stdout.take().unwrap());
-        let mut proxy = Self { child, folder, events, output, https: None, http: None, legacy: Vec::new() };
+        let mut proxy =
+            Self { child, folder, events, output, https: None, http: None, legacy: Vec::new(), admin: None };
         proxy.event("ready");
         for event in proxy.events.json().iter().filter(|event| event["message"] == "listening") {
             let addr = event["address"].as_str().unwrap().parse().unwrap();
             match event["listener"].as_str() {
                 Some("https") => proxy.https = Some(addr),
                 Some("http") => proxy.http = Some(addr),
+                Some("admin") => proxy.admin = Some(addr),
                 Some(name) if name.starts_with("legacy_") => proxy.legacy.push((name.to_owned(), addr)),
                 other => panic!("a listener of kind {other:?}"),
             }
@@ -232,6 +235,11 @@ impl Proxy {
     pub(crate) fn legacy(&self, service: &str) -> SocketAddr {
         let name = format!("legacy_{service}");
         self.legacy.iter().find(|(listener, _)| *listener == name).expect("the legacy port is open").1
+    }
+
+    /// Where the admin listener is.
+    pub(crate) fn admin(&self) -> SocketAddr {
+        self.admin.expect("the admin listener is on")
     }
 
     /// Its working folder.

@@ -1,0 +1,175 @@
+//! Pages: what the admin listener shows, by path.
+//!
+//! To add one: an arm in `page`. What it shows comes from a view, never from a live part.
+
+use super::command::{Asked, Command, Outcome};
+use super::entry::Entry;
+use super::views::{ServiceView, StatusView};
+use crate::runtime::Deadline;
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY,
+    WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use std::convert::Infallible;
+use std::fmt::Write;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+
+/// A body of any length; one that never ends is cut when the listener goes.
+pub(super) type Body = UnsyncBoxBody<Bytes, Infallible>;
+
+/// How long a page may take to be made; a reload may be under way.
+const PAGE_WAIT: Duration = Duration::from_secs(10);
+
+/// Said with every answer.
+const SECURITY: [(HeaderName, &str); 6] = [
+    (CACHE_CONTROL, "no-store"),
+    (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"),
+    (REFERRER_POLICY, "no-referrer"),
+    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (X_FRAME_OPTIONS, "DENY"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+];
+
+/// Paths that answer without the token, in one word.
+const OPEN: [&str; 2] = ["/healthz", "/readyz"];
+
+/// What pages are made of.
+#[derive(Clone, Debug)]
+pub(super) struct Sources {
+    /// Whoever knows how things are.
+    pub(super) app: mpsc::Sender<Asked>,
+}
+
+/// One request, let in or not.
+struct Visit<'a> {
+    request: &'a Request<Incoming>,
+    /// Whether it has the token, where one is demanded.
+    trusted: bool,
+}
+
+/// The answer to `request`, and whether it was let in.
+pub(super) async fn answer(request: &Request<Incoming>, entry: &Entry, sources: &Sources) -> (Response<Body>, bool) {
+    let visit = Visit { request, trusted: entry.is_trusted(request.headers()) };
+    let refused = refusal(&visit, entry);
+    let let_in = refused.is_none();
+    let mut answer = match refused {
+        Some(refused) => refused,
+        None => page(&visit, sources).await,
+    };
+    for (name, value) in SECURITY {
+        // A page may have said something of its own.
+        answer.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    (answer, let_in)
+}
+
+fn refusal(visit: &Visit<'_>, entry: &Entry) -> Option<Response<Body>> {
+    let request = visit.request;
+    if !entry.is_named(request.uri().authority(), request.headers()) {
+        let why = "this name is not known here; ask by an address, or add the name to admin.names\n";
+        return Some(text(StatusCode::MISDIRECTED_REQUEST, why));
+    }
+    if *request.method() != Method::GET {
+        let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "this listener only shows\n");
+        answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET"));
+        return Some(answer);
+    }
+    if !visit.trusted && !OPEN.contains(&request.uri().path()) {
+        let mut answer = text(StatusCode::UNAUTHORIZED, "the token of admin.token_file is needed\n");
+        for scheme in ["Bearer realm=\"clearway\"", "Basic realm=\"clearway\", charset=\"UTF-8\""] {
+            answer.headers_mut().append(WWW_AUTHENTICATE, HeaderValue::from_static(scheme));
+        }
+        return Some(answer);
+    }
+    None
+}
+
+async fn page(visit: &Visit<'_>, sources: &Sources) -> Response<Body> {
+    match visit.request.uri().path() {
+        "/healthz" => text(StatusCode::OK, "ok\n"),
+        "/readyz" => readiness(visit, sources.status().await),
+        "/" => text(StatusCode::OK, "/healthz\n/readyz\n/metrics\n"),
+        _ => text(StatusCode::NOT_FOUND, "there is no such page\n"),
+    }
+}
+
+impl Sources {
+    /// How things are; `None` where nobody says so in time.
+    async fn status(&self) -> Option<StatusView> {
+        let ask = async {
+            let (reply, outcome) = oneshot::channel();
+            self.app.send(Asked { command: Command::Status, reply }).await.ok()?;
+            outcome.await.ok()
+        };
+        match Deadline::after(PAGE_WAIT).bound(ask).await?? {
+            Outcome::Status(view) => Some(*view),
+            _ => None,
+        }
+    }
+}
+
+/// Ready is what takes requests: targets that are down are told of and change nothing, because every instance would
+/// find them down alike.
+fn readiness(visit: &Visit<'_>, status: Option<StatusView>) -> Response<Body> {
+    let Some(status) = status else { return text(StatusCode::SERVICE_UNAVAILABLE, "not ready: no answer\n") };
+    let (code, word) = if status.is_ready() {
+        (StatusCode::OK, String::from("ready\n"))
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {}\n", status.state))
+    };
+    let mut body = word;
+    if visit.trusted {
+        let moving = status.workers.saturating_sub(status.workers_standing);
+        // Writing into memory cannot fail.
+        let _ = writeln!(body, "workers: {moving} of {} accept", status.workers);
+        status.services.iter().for_each(|service| body.push_str(&about(service)));
+    }
+    text(code, body)
+}
+
+/// `api: 1 of 2 targets up; maintenance`
+fn about(service: &ServiceView) -> String {
+    let up = service.targets.iter().filter(|target| target.state == "up").count();
+    let closed = if service.maintenance.is_some() { "; maintenance" } else { "" };
+    format!("{}: {up} of {} targets up{closed}\n", service.name, service.targets.len())
+}
+
+/// An answer in plain text.
+pub(super) fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Body> {
+    whole(status, "text/plain; charset=utf-8", body)
+}
+
+/// An answer of a kind.
+pub(super) fn whole(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Response<Body> {
+    let mut answer = Response::new(Full::new(body.into()).boxed_unsync());
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admin::{MaintenanceView, TargetStatus};
+
+    #[test]
+    fn a_service_is_told_in_a_line() {
+        let target = |state: &str| TargetStatus {
+            address: String::from("h:1"),
+            state: state.to_owned(),
+            reason: None,
+            since: None,
+            outstanding: 0,
+        };
+        let targets = vec![target("up"), target("down"), target("drained")];
+        let mut service = ServiceView { name: String::from("api"), maintenance: None, waiting: 0, targets };
+        assert_eq!(about(&service), "api: 1 of 3 targets up\n");
+        service.maintenance = Some(MaintenanceView { since: String::new(), until: None, reason: None, held: 0 });
+        assert_eq!(about(&service), "api: 1 of 3 targets up; maintenance\n");
+    }
+}
