@@ -3,12 +3,15 @@
 use crate::acme::Folder;
 use crate::domain::names::{HostName, NamePattern, ServiceName};
 use crate::domain::settings::{Domains, Layout, Settings};
-use crate::runtime::wall;
-use crate::tls::{CertStore, LoadError, LocalAuthority, LocalCaError, LocalNames, ensure_local, load_pair};
+use crate::tls::{
+    CertStore, CertificateWarning, LoadError, LocalAuthority, LocalCaError, LocalCertificates, LocalNames,
+    ensure_issued, ensure_local, load_pair, settled,
+};
 use std::error::Error;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::SystemTime;
+use time::OffsetDateTime;
 
 /// What is to be said about the certificates in use.
 #[derive(Clone, Debug)]
@@ -17,6 +20,8 @@ pub struct Certificates {
     pub authorities: Vec<LocalAuthority>,
     /// Names that are served but that no certificate covers.
     pub uncovered: Vec<HostName>,
+    /// When the first of those that are signed here is due to be replaced.
+    pub renew_at: Option<SystemTime>,
 }
 
 /// Why there are no certificates.
@@ -59,59 +64,25 @@ impl fmt::Display for CertificateError {
 impl Error for CertificateError {}
 
 /// The error with its cause.
-fn told(error: &LoadError) -> String {
+pub(super) fn told(error: &LoadError) -> String {
     error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }
 
-/// One thing that a start would say of the files that the configuration names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// The key that names it.
-    pub key: &'static str,
-    /// The file that it is about.
-    pub file: Option<PathBuf>,
-    /// What was found.
-    pub message: String,
-    /// What to do about it.
-    pub hint: Option<String>,
-    /// Whether it stops the start.
-    pub stops: bool,
+/// A day on which this version was not there yet, in seconds: 1 November 2026. A clock that says less is wrong.
+const BEFORE_THIS_VERSION: u64 = 1_793_491_200;
+
+/// Whether this machine's clock cannot be right.
+pub(super) fn clock_is_behind(now: SystemTime) -> bool {
+    now.duration_since(SystemTime::UNIX_EPOCH).is_ok_and(|since| since.as_secs() < BEFORE_THIS_VERSION)
 }
 
-/// What a start would say of the certificates now. Files are only read; the local CA is left to the start.
-pub(super) fn inspect(settings: &Settings) -> Vec<Finding> {
-    let key = "certificates";
-    let stopping = |file: Option<PathBuf>, message: String, hint: String| Finding {
-        key,
-        file,
-        message,
-        hint: Some(hint),
-        stops: true,
-    };
-    let warning = |file: Option<PathBuf>, message: String| Finding { key, file, message, hint: None, stops: false };
-    if settings.certificates.is_empty() {
-        let error = CertificateError::NoDomain;
-        let lacking = authorities(&settings.layout).is_empty();
-        return lacking.then(|| stopping(None, error.to_string(), error.hint())).into_iter().collect();
-    }
-    match from_files(settings, wall()) {
-        Ok((store, about)) => {
-            let of_files = store.certificates().iter().flat_map(|certificate| {
-                let file = certificate.file();
-                certificate.warnings().iter().map(move |about| warning(Some(file.to_owned()), about.to_string()))
-            });
-            let uncovered = about.uncovered.iter().map(|name| warning(None, format!("{UNCOVERED}: {name}")));
-            of_files.chain(uncovered).collect()
-        }
-        Err(CertificateError::Load(errors)) => {
-            errors.iter().map(|error| stopping(Some(error.file().to_owned()), told(error), error.hint())).collect()
-        }
-        Err(error) => vec![stopping(None, error.to_string(), error.hint())],
-    }
+pub(super) fn clock_message(now: SystemTime) -> String {
+    let day = OffsetDateTime::from(now).date();
+    format!("this machine's clock says {day}, before this program was made; certificates are judged by it: set it")
 }
 
 /// Said of a name that is served.
-const UNCOVERED: &str = "no certificate covers this name; clients will refuse it";
+pub(super) const UNCOVERED: &str = "no certificate covers this name; clients will refuse it";
 
 /// Loads or makes the certificates, and logs what is to be said about them.
 pub(super) fn load(settings: &Settings, now: SystemTime) -> Result<(CertStore, Certificates), CertificateError> {
@@ -120,11 +91,14 @@ pub(super) fn load(settings: &Settings, now: SystemTime) -> Result<(CertStore, C
         true => local(settings, now),
         false => from_files(settings, now),
     }?;
+    if clock_is_behind(now) {
+        tracing::warn!("{}", clock_message(now));
+    }
     warn(&store, &about);
     Ok((store, about))
 }
 
-fn from_files(settings: &Settings, now: SystemTime) -> Result<(CertStore, Certificates), CertificateError> {
+pub(super) fn from_files(settings: &Settings, now: SystemTime) -> Result<(CertStore, Certificates), CertificateError> {
     let (mut loaded, mut errors) = (Vec::new(), Vec::new());
     for files in &settings.certificates {
         match load_pair(files, now) {
@@ -135,7 +109,7 @@ fn from_files(settings: &Settings, now: SystemTime) -> Result<(CertStore, Certif
     let store = if errors.is_empty() { CertStore::new(loaded).ok() } else { None };
     let store = store.ok_or(CertificateError::Load(errors))?;
     let uncovered = store.uncovered(&served(&settings.layout));
-    Ok((store, Certificates { authorities: Vec::new(), uncovered }))
+    Ok((store, Certificates { authorities: Vec::new(), uncovered, renew_at: None }))
 }
 
 /// The certificate from the authority; with those of the local CA for as long as it does not do for all names.
@@ -147,41 +121,57 @@ fn obtained(settings: &Settings, now: SystemTime) -> Result<(CertStore, Certific
     let store = CertStore::new(found.into_iter().collect()).ok();
     let store = match store.map(|store| (store.uncovered(&served(&settings.layout)).is_empty(), store)) {
         Some((true, store)) => {
-            return Ok((store, Certificates { authorities: Vec::new(), uncovered: Vec::new() }));
+            return Ok((store, Certificates { authorities: Vec::new(), uncovered: Vec::new(), renew_at: None }));
         }
         Some((false, store)) => Some(store),
         None => None,
     };
     tracing::info!("certificates of the local authority are served until those from the authority are there");
-    let wanted = authorities(&settings.layout);
-    let made = ensure_local(&settings.certificate_folder, &wanted, now).map_err(CertificateError::Local)?;
-    let certificates = store.into_iter().flat_map(CertStore::into_certificates).chain(made.certificates).collect();
+    let LocalCertificates { certificates: made, authorities, renew_at } = sign(settings, now)?;
+    let certificates = store.into_iter().flat_map(CertStore::into_certificates).chain(made).collect();
     let store = CertStore::new(certificates).map_err(|_| CertificateError::NoDomain)?;
-    Ok((store, Certificates { authorities: made.authorities, uncovered: Vec::new() }))
+    Ok((store, Certificates { authorities, uncovered: Vec::new(), renew_at }))
 }
 
 fn local(settings: &Settings, now: SystemTime) -> Result<(CertStore, Certificates), CertificateError> {
+    let LocalCertificates { certificates, authorities, renew_at } = sign(settings, now)?;
+    let store = CertStore::new(certificates).map_err(|_| CertificateError::NoDomain)?;
+    Ok((store, Certificates { authorities, uncovered: Vec::new(), renew_at }))
+}
+
+/// The certificates that are signed here: by the authority that is configured, else by local ones.
+fn sign(settings: &Settings, now: SystemTime) -> Result<LocalCertificates, CertificateError> {
     let wanted = authorities(&settings.layout);
     if wanted.is_empty() {
         return Err(CertificateError::NoDomain);
     }
-    let made = ensure_local(&settings.certificate_folder, &wanted, now).map_err(CertificateError::Local)?;
-    let store = CertStore::new(made.certificates).map_err(|_| CertificateError::NoDomain)?;
-    Ok((store, Certificates { authorities: made.authorities, uncovered: Vec::new() }))
+    let (folder, life) = (&settings.certificate_folder, settings.local_ca.leaf_life);
+    let made = match settings.local_ca.files() {
+        Some(files) => {
+            let hosts = wanted.iter().flat_map(LocalNames::hosts).cloned().collect::<Vec<_>>();
+            ensure_issued(folder, &files, &hosts, life, now)
+        }
+        None => ensure_local(folder, &wanted, life, now),
+    };
+    made.map_err(CertificateError::Local)
 }
 
-/// Where the local authority's certificate lies, or will lie, that covers `host`; `None` with certificates from files.
+/// Where the certificate lies, or will lie, that clients must trust for `host`; `None` where others see to that.
 #[must_use]
 pub fn authority_file(settings: &Settings, host: &str) -> Option<PathBuf> {
-    if !settings.certificates.is_empty() {
+    if !settings.certificates.is_empty() || settings.acme.enabled {
         return None;
     }
-    let names = authorities(&settings.layout).into_iter().find(|names| names.covers(host))?;
-    Some(names.certificate_file(&settings.certificate_folder))
+    if let Some(files) = settings.local_ca.files() {
+        return Some(files.chain);
+    }
+    let folder = &settings.certificate_folder;
+    let names = settled(folder, &authorities(&settings.layout)).into_iter().find(|names| names.covers(host))?;
+    Some(names.certificate_file(folder))
 }
 
 /// What local authorities `layout` needs: one for each domain, one for all free hosts, one for each single host.
-fn authorities(layout: &Layout) -> Vec<LocalNames> {
+pub(super) fn authorities(layout: &Layout) -> Vec<LocalNames> {
     let below = listed(layout).iter().map(LocalNames::below);
     let hosts = LocalNames::of(ServiceName::ALL.into_iter().flat_map(|service| layout.hosts.get(service).clone()));
     let single = layout.single.iter().filter_map(|host| LocalNames::of([host.clone()]));
@@ -213,7 +203,9 @@ pub(super) fn losses(store: &CertStore, about: &Certificates, old: &CertStore, b
 /// Says what is not as it should be, though nothing that stops a start.
 fn warn(store: &CertStore, about: &Certificates) {
     for certificate in store.certificates() {
-        for warning in certificate.warnings() {
+        // Its end is spoken of by `upkeep`, once and not at every reload.
+        let end = |warning: &&CertificateWarning| matches!(warning, CertificateWarning::ExpiresSoon { .. });
+        for warning in certificate.warnings().iter().filter(|warning| !end(warning)) {
             tracing::warn!(file = %certificate.file().display(), %warning, "certificate");
         }
     }

@@ -98,6 +98,7 @@ pub(super) async fn until_ended(
                     return Ending::Upgraded;
                 }
             }
+            () = running.agenda.due().wait() => running.look_after_certificates(),
             () = at(running.next_opening()) => running.open_services(),
             () = at(due.sign) => {
                 running.sign();

@@ -1,5 +1,6 @@
 //! Start, serve, reload, hand over, drain, stop.
 
+use super::agenda::Agenda;
 use super::build::App;
 use super::control::{COMMANDS_MAX, Ears, Ending, until_ended};
 use super::crew::{Crew, Shared};
@@ -66,7 +67,7 @@ impl App {
         let watch = Watch::new(files);
         let (asking, asked) = mpsc::channel(COMMANDS_MAX);
         let (tasks, places) = (Tasks::new(), picture.settings.admin_listener.connections.get());
-        let web = AdminWeb::new(entry, places, asking.clone(), &metrics, tasks.clone());
+        let web = AdminWeb::new(entry, places, asking.clone(), metrics.worker(0), tasks.clone());
         let running = Running {
             picture,
             listeners,
@@ -88,6 +89,7 @@ impl App {
             keeping: Keeping::default(),
             web,
             stopping: false,
+            agenda: Agenda::new(),
         };
         let serving = serve(running, source, handover, (asking, asked), done);
         let running = run_here(serving).and_then(|served| served).map_err(RunError)?;

@@ -2,6 +2,7 @@
 //!
 //! Owns: building the parts from `Settings`, starting them, replacing them on reload, stopping them.
 
+mod agenda;
 mod build;
 mod build_error;
 mod certificates;
@@ -11,6 +12,8 @@ mod crew;
 mod default_keys;
 mod demo;
 mod handover;
+mod inspection;
+mod inventory;
 mod keeping;
 mod lifecycle;
 mod listeners;
@@ -21,14 +24,17 @@ mod running;
 mod showing;
 mod status;
 mod upgrade;
+mod upkeep;
 mod watch;
 mod worker;
 
 pub use build::App;
 pub use build_error::BuildError;
-pub use certificates::{CertificateError, Certificates, Finding, authority_file};
+pub use certificates::{CertificateError, Certificates, authority_file};
 pub use demo::Demo;
 pub use handover::{Handover, activated};
+pub use inspection::Finding;
+pub use inventory::{CertificateSource, Inventory, InventoryEntry, inventory, local_authority_for};
 pub use lifecycle::{Ended, RunError};
 pub use reload::ConfigSource;
 
@@ -37,7 +43,7 @@ use crate::domain::settings::Settings;
 /// What a start would say now of the files that `settings` name.
 #[must_use]
 pub fn inspect(settings: &Settings) -> Vec<Finding> {
-    let mut found = certificates::inspect(settings);
+    let mut found = inspection::inspect(settings);
     found.extend(showing::inspect(settings));
     found
 }

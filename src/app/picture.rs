@@ -6,9 +6,10 @@ use crate::domain::names::{NamePattern, PerService, ServiceName};
 use crate::domain::settings::Settings;
 use crate::request::SitePlan;
 use crate::runtime::wall;
-use crate::tls::{CertStore, Challenges, ClientTls, ServerTls, Tickets};
+use crate::tls::{CertStore, Challenges, ClientTls, RETRY, ServerTls, Tickets};
 use crate::upstream::Group;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 /// One configuration as running parts; nothing in it is listening.
 #[derive(Debug)]
@@ -87,6 +88,13 @@ impl Picture {
         self.certificates = certificates;
         self.tls.replace(store);
         Ok(())
+    }
+
+    /// After a failure: when those that are signed here are tried again.
+    pub(super) fn put_renewal_off(&mut self, now: SystemTime) -> SystemTime {
+        let next = now + RETRY.min(self.settings.local_ca.leaf_life / 10);
+        self.certificates.renew_at = Some(next);
+        next
     }
 
     /// The certificates that are served.

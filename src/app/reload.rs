@@ -175,6 +175,7 @@ impl Running {
             self.check_keys();
         }
         self.keep_certificates();
+        self.agenda.hurry();
         for listener in opened.into_iter().filter_map(|index| self.listeners.at(index)) {
             match self.listen(listener).await {
                 Ok(()) => tracing::info!(listener = listener.role.as_str(), address = %listener.addr, "listening"),
@@ -240,6 +241,8 @@ fn refusals(problems: &Problems) -> Vec<Refused> {
 /// The files that a configuration names.
 pub(super) fn named_files(settings: &Settings) -> Vec<PathBuf> {
     let pairs = settings.certificates.iter().flat_map(|files| [files.chain.clone(), files.key.clone()]);
-    let pairs = pairs.chain(settings.tickets.keys.clone()).chain(settings.admin_listener.token_file.clone());
+    let (tickets, local) = (&settings.tickets, &settings.local_ca);
+    let pairs = pairs.chain(tickets.keys.clone()).chain(settings.admin_listener.token_file.clone());
+    let pairs = pairs.chain(local.certificate.clone()).chain(local.key.clone());
     pairs.chain(settings.services.iter().filter_map(|(_, service)| service.ca.clone())).collect()
 }

@@ -1,5 +1,6 @@
 //! Running: what the life cycle holds while the proxy serves.
 
+use super::agenda::Agenda;
 use super::crew::Crew;
 use super::default_keys::DefaultKeyCheck;
 use super::keeping::Keeping;
@@ -47,6 +48,8 @@ pub(super) struct Running {
     pub(super) web: AdminWeb,
     /// Whether it finishes what runs and takes nothing new.
     pub(super) stopping: bool,
+    /// Certificates that come to their end.
+    pub(super) agenda: Agenda,
 }
 
 impl Running {
@@ -69,6 +72,7 @@ impl Running {
         match self.picture.renew_certificates() {
             Ok(()) => {
                 self.crew.replace(&self.picture, &self.listeners);
+                self.agenda.hurry();
                 tracing::info!("the new certificate is served");
             }
             Err(error) => tracing::error!(%error, hint = error.hint(), "the certificates in use stay"),

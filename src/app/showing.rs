@@ -1,7 +1,7 @@
 //! Showing: the admin listener as the life cycle sees it.
 
 use super::build_error::BuildError;
-use super::certificates::Finding;
+use super::inspection::Finding;
 use super::listeners::{Listener, Role, copies};
 use super::running::Running;
 use crate::admin::{Entry, Token};

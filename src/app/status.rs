@@ -4,18 +4,13 @@ use super::running::Running;
 use crate::admin::{
     CertificateView, ListenerView, MaintenanceView, SERVING, STOPPING, ServiceView, StatusView, TargetStatus, timestamp,
 };
+use crate::domain::expiry::days_left;
 use crate::domain::names::ServiceName;
 use crate::request::Maintenance;
-use crate::runtime::{memory_available, now, wall};
+use crate::runtime::{now, wall};
 use crate::telemetry::Gauge;
 use crate::tls::LoadedCertificate;
 use std::time::SystemTime;
-
-/// A certificate that has less is worth an alarm: whoever renews it should have done so by now.
-const DAYS_LEFT_MIN: i64 = 14;
-
-/// Seconds of a day.
-const DAY: i64 = 86_400;
 
 impl Running {
     /// How things are.
@@ -39,7 +34,6 @@ impl Running {
             requests: self.metrics.level(Gauge::Requests),
             tunnels: self.metrics.level(Gauge::Tunnels),
             pooled_connections: self.metrics.level(Gauge::PooledConnections),
-            memory_limit: self.picture.settings.memory.limit_within(memory_available()),
             certificates: store
                 .certificates()
                 .iter()
@@ -56,9 +50,11 @@ impl Running {
         let refused =
             refused.map(|reload| format!("the reload at {} was refused; the old configuration runs", reload.at));
         let store = self.picture.store();
-        let views = store.certificates().iter().map(|certificate| certificate_view(certificate, wall()));
-        let expiring = views.filter(|view| view.days_left < DAYS_LEFT_MIN);
-        let expiring = expiring.map(|view| format!("{} expires in {} days", view.file, view.days_left));
+        let expiring = store.certificates().iter().zip(self.endings()).filter(|(_, ending)| ending.is_urgent(wall()));
+        let expiring = expiring.map(|(certificate, ending)| match days_left(wall(), ending.not_after) {
+            past @ ..=-1 => format!("{} expired {} days ago", certificate.file().display(), -past),
+            days => format!("{} expires in {days} days", certificate.file().display()),
+        });
         let keys = self.keys.known();
         let keys = keys.alarming().then(|| {
             String::from(
@@ -76,7 +72,6 @@ impl Running {
             reason: (!target.reason.is_empty()).then_some(target.reason),
             since: wall().checked_sub(target.since).map(timestamp),
             outstanding: target.outstanding,
-            queued: target.queued,
         });
         ServiceView {
             name: service.as_str().to_owned(),
@@ -98,15 +93,12 @@ fn maintenance_view(maintenance: &Maintenance, service: ServiceName) -> Option<M
 }
 
 fn certificate_view(certificate: &LoadedCertificate, now: SystemTime) -> CertificateView {
-    let seconds = |from: SystemTime, to: SystemTime| match to.duration_since(from) {
-        Ok(left) => i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
-        Err(past) => -i64::try_from(past.duration().as_secs()).unwrap_or(i64::MAX),
-    };
     CertificateView {
         file: certificate.file().display().to_string(),
         names: certificate.names().iter().map(ToString::to_string).collect(),
         not_after: timestamp(certificate.not_after()),
-        days_left: seconds(now, certificate.not_after()).div_euclid(DAY),
+        days_left: days_left(now, certificate.not_after()),
+        fingerprint: certificate.id().iter().map(|byte| format!("{byte:02x}")).collect(),
         warnings: certificate.warnings().iter().map(ToString::to_string).collect(),
     }
 }

@@ -3,7 +3,7 @@
 //! They are compared by content: bind mounts, ConfigMaps (a swapped symlink) and copies with old dates are all noticed,
 //! and a file that was only touched is not. A few small files every few seconds, on no worker's thread.
 
-use std::fs::File;
+use crate::runtime::open_file;
 use std::hash::{DefaultHasher, Hasher};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -74,7 +74,7 @@ impl Watch {
 }
 
 fn look(path: &Path) -> Look {
-    let read = File::open(path).and_then(|file| {
+    let read = open_file(path).and_then(|file| {
         let mut bytes = Vec::new();
         file.take(BYTES_MAX).read_to_end(&mut bytes)?;
         Ok(bytes)

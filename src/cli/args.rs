@@ -49,6 +49,9 @@ pub(super) enum Command {
     /// Look at the fixed users of ClearML's own configuration
     #[command(subcommand)]
     Users(UsersCommand),
+    /// Certificates: list, show and make them, let clients trust them
+    #[command(subcommand)]
+    Certs(super::certs::CertsCommand),
     /// Print what clients of this set-up need: URLs and certificate
     ClientConfig(ClientConfigArgs),
     /// Print a generated reference page
@@ -97,8 +100,6 @@ pub(super) enum Reference {
     ProxyConf,
     /// docs/reference/configuration.md
     Configuration,
-    /// docs/reference/metrics.md
-    Metrics,
 }
 
 /// `clearway run`.

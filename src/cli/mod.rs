@@ -4,6 +4,7 @@
 //! command line, 3 where no running proxy answers.
 
 mod args;
+mod certs;
 mod check;
 mod client_config;
 mod control;
@@ -45,6 +46,7 @@ fn dispatch(command: Command) -> ExitCode {
         Command::Run(args) => run::run(args),
         Command::Check(args) => check::check(&args),
         Command::ClientConfig(args) => client_config::client_config(&args),
+        Command::Certs(command) => certs::certs(&command),
         Command::Status(args) => control::status(&args),
         Command::Reload(args) => control::reload(&args),
         Command::Drain(args) => control::drain(&args, "/drain"),
@@ -57,7 +59,6 @@ fn dispatch(command: Command) -> ExitCode {
             let text = match page {
                 Reference::ProxyConf => crate::config::proxy_conf(),
                 Reference::Configuration => crate::config::configuration(),
-                Reference::Metrics => crate::admin::metrics_reference(),
             };
             output::data(text.trim_end());
             ExitCode::SUCCESS

@@ -56,7 +56,7 @@ pub(super) fn table(view: &StatusView) -> String {
 
 fn targets(service: &ServiceView) -> impl Iterator<Item = Vec<String>> {
     service.targets.iter().map(|target| {
-        let TargetStatus { address, state, reason, since, outstanding, .. } = target.clone();
+        let TargetStatus { address, state, reason, since, outstanding } = target.clone();
         let (since, reason) = (since.unwrap_or_default(), reason.unwrap_or_default());
         vec![service.name.clone(), address, state, since, outstanding.to_string(), reason]
     })
@@ -99,7 +99,7 @@ pub(super) fn reload(view: &ReloadView) -> String {
 }
 
 /// Rows under their headings, in columns as wide as their widest text.
-fn columns(rows: impl Iterator<Item = Vec<String>>, headings: &[&str]) -> String {
+pub(super) fn columns(rows: impl Iterator<Item = Vec<String>>, headings: &[&str]) -> String {
     let headings = headings.iter().map(|heading| (*heading).to_owned()).collect::<Vec<_>>();
     let rows = std::iter::once(headings).chain(rows).collect::<Vec<_>>();
     let mut widths = Vec::new();

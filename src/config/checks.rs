@@ -3,6 +3,7 @@
 mod acme;
 mod admin;
 mod layout;
+mod local_ca;
 
 use super::problem::{Origin, Problem};
 use super::slot::duration_text;
@@ -36,6 +37,9 @@ pub(super) fn check(settings: &Settings, map: &Map, wrong: &[String]) -> Vec<Pro
     problems.extend(checker.authorities());
     if is_right("admin") {
         problems.extend(checker.admin());
+    }
+    if is_right("local_ca") {
+        problems.extend(checker.local_ca());
     }
     if is_right("acme") && is_right("domain") && is_right("hosts") && is_right("single_domain") {
         problems.extend(checker.acme());

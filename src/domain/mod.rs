@@ -7,6 +7,7 @@ pub mod addr;
 pub mod balance;
 pub mod class;
 pub mod entrance;
+pub mod expiry;
 pub mod facts;
 pub mod fair_queue;
 pub mod fault;

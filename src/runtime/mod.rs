@@ -2,12 +2,12 @@
 
 mod activation;
 mod clock;
+mod files;
 mod handover;
 mod link;
 mod memory;
 mod notify;
 mod places;
-mod process;
 mod shutdown;
 mod signals;
 mod sockets;
@@ -17,12 +17,12 @@ mod worker;
 
 pub use activation::activated_sockets;
 pub use clock::{Deadline, monotonic_micros, now, wall};
+pub use files::open_file;
 pub use handover::{receive_descriptor, send_descriptor};
 pub use link::{ClientLink, Interim, InterimSender};
 pub use memory::{memory_available, memory_resident};
 pub use notify::Notify;
 pub use places::{Place, Places};
-pub use process::{ProcessUse, process_use};
 pub use shutdown::{Shutdown, ShutdownWatch, Stop};
 pub use signals::{ReloadSignals, ReopenSignal, StopSignals, reload_signals, reopen_signal, stop_signals};
 pub use sockets::{ListenError, adopt, listen, probe, send_at_once, set_give_up};

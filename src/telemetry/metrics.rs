@@ -2,16 +2,13 @@
 //!
 //! Owns: names, help texts, counting and adding up. Each worker counts in a shard of its own, on cache lines that no
 //! other worker writes; sums are made when somebody asks. Labels come from closed sets, so nothing is looked up and
-//! nothing grows; names that clients choose have a bounded number of places (`top`). Leaves: an exposition format to
-//! whoever serves one.
+//! nothing grows; names that clients choose have a bounded number of places (`top`). Leaves: an exposition format to whoever serves one.
 
-mod family;
 mod histogram;
 mod shard;
 mod top;
 mod traffic;
 
-pub use family::{Family, FamilyKind, Sample, Value};
 pub use histogram::{BOUNDS_MICROS, Durations};
 pub use shard::{GaugeGuard, WorkerMetrics};
 pub use top::Heavy;
@@ -78,6 +75,8 @@ rows! {
         ReloadsRefused = "clearway_reloads_refused_total", "Reloads refused as a whole; what ran before went on.";
         CertificateOrders = "clearway_certificate_orders_total", "Certificates asked for at the authority.";
         CertificateOrdersFailed = "clearway_certificate_orders_failed_total", "Orders that brought no certificate.";
+        CertificatesRenewed = "clearway_certificates_renewed_total", "Certificates signed here, replaced while running.";
+        CertificateRenewalsFailed = "clearway_certificate_renewals_failed_total", "Times one could not be replaced.";
         CertificatesRefused = "clearway_certificates_refused_total", "Certificate problems that refused a reload.";
 
         AdminRefused = "clearway_admin_refused_total", "Requests to the admin listener refused: name, token or method.";
@@ -130,22 +129,17 @@ rows! {
         Held = "clearway_held_requests", "Requests waiting for a target that accepts.";
         Tunnels = "clearway_tunnels", "Open tunnels.";
         PooledConnections = "clearway_pooled_connections", "Idle connections to targets.";
+        CertificateDaysLeft = "clearway_certificate_days_left", "Whole days until the first certificate in use ends.";
         DefaultKeys = "clearway_default_keys", "Published default logins and token secrets that open the server.";
     }
 }
 
-/// Counted by the access record.
+/// Requests by service and status class; counted by the access record.
 const REQUESTS: &str = "clearway_requests_total";
-const REQUESTS_HELP: &str = "Requests by service and class of status.";
+/// Faults by kind.
 const FAULTS: &str = "clearway_faults_total";
-const FAULTS_HELP: &str = "Faults by kind, and whose side they are on.";
-const TLS_VERSIONS: &str = "clearway_tls_versions_total";
-const TLS_VERSIONS_HELP: &str = "TLS handshakes completed, by version.";
+/// TLS handshakes that failed, by reason.
 const TLS_FAILURES: &str = "clearway_tls_handshakes_failed_total";
-const TLS_FAILURES_HELP: &str = "TLS handshakes that failed, by reason.";
-
-/// The versions of TLS, as `TlsFacts` names them.
-const VERSIONS: [&str; 2] = ["TLSv1.2", "TLSv1.3"];
 
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 /// `ServiceName::ALL`, then requests that reached none.
@@ -314,9 +308,6 @@ impl Metrics {
         let tls = TlsFailure::ALL.iter().map(|reason| {
             (TLS_FAILURES, Labels(vec![("reason", reason.as_str())]), self.sum(|shard| shard.tls_failures(*reason)))
         });
-        let versions = VERSIONS.iter().enumerate().map(|(index, version)| {
-            (TLS_VERSIONS, Labels(vec![("version", *version)]), self.sum(|shard| shard.tls_version(index)))
-        });
         let requests = SERVICES.iter().enumerate().flat_map(|(service, name)| {
             CLASSES.iter().enumerate().map(move |(class, text)| {
                 let labels = Labels(vec![("service", *name), ("class", *text)]);
@@ -327,7 +318,6 @@ impl Metrics {
             .chain(counters)
             .chain(requests)
             .chain(faults)
-            .chain(versions)
             .chain(tls)
             .chain(self.traffic().rows())
             .filter(|(_, _, value)| *value > 0)
@@ -361,7 +351,7 @@ mod tests {
     fn names_are_unique_and_in_the_usual_form() {
         let counters = Counter::ALL.iter().map(|row| (row.name(), row.help()));
         let gauges = Gauge::ALL.iter().map(|row| (row.name(), row.help()));
-        let mut seen = BTreeSet::from([REQUESTS, FAULTS, TLS_VERSIONS, TLS_FAILURES]);
+        let mut seen = BTreeSet::from([REQUESTS, FAULTS, TLS_FAILURES]);
         seen.extend(traffic::NAMES);
         for (name, help) in counters.chain(gauges) {
             assert!(seen.insert(name), "{name} twice");

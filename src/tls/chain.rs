@@ -3,15 +3,24 @@
 //! Owns: reading names, dates and purposes; putting a chain in order from the leaf upwards.
 //! Leaves: files and keys to `load`, what a finding means (error or warning) to `load` and `local_ca`.
 
+use super::strength::{self, KeyKind};
 use crate::domain::names::NamePattern;
+use ::aws_lc_rs::signature::{self, RsaParameters, UnparsedPublicKey};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::CertificateDer;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use x509_parser::certificate::X509Certificate;
-use x509_parser::extensions::{GeneralName, ParsedExtension};
+use x509_parser::extensions::{GeneralName, GeneralSubtree, ParsedExtension};
 use x509_parser::prelude::FromDer;
 use x509_parser::time::ASN1Time;
 use x509_parser::x509::X509Name;
+
+/// What no client takes any more, but what still says who issued what.
+const OUTDATED: [&RsaParameters; 3] = [
+    &signature::RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY,
+    &signature::RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY,
+    &signature::RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY,
+];
 
 /// One certificate, parsed.
 pub(super) struct Link<'a> {
@@ -79,6 +88,55 @@ impl<'a> Link<'a> {
         Some((authority, self.x509.raw_serial().to_vec()))
     }
 
+    /// What its public key is.
+    pub(super) fn key_kind(&self) -> KeyKind {
+        KeyKind::of(&self.x509)
+    }
+
+    /// The algorithm of its signature, and whether clients take that.
+    pub(super) fn signature(&self) -> (String, bool) {
+        strength::signature(&self.x509)
+    }
+
+    /// Its number in hexadecimal.
+    pub(super) fn serial(&self) -> String {
+        self.x509.raw_serial_as_string()
+    }
+
+    /// Its subject as it stands in DER.
+    pub(super) fn raw_subject(&self) -> &[u8] {
+        self.x509.subject().as_raw()
+    }
+
+    /// The id of its own key.
+    pub(super) fn key_id(&self) -> Option<&[u8]> {
+        self.x509.iter_extensions().find_map(|extension| match extension.parsed_extension() {
+            ParsedExtension::SubjectKeyIdentifier(id) => Some(id.0),
+            _ => None,
+        })
+    }
+
+    /// How many authorities may stand between it and a leaf; `None` for any number.
+    pub(super) fn path_length(&self) -> Option<u32> {
+        self.x509.basic_constraints().ok().flatten().and_then(|basic| basic.value.path_len_constraint)
+    }
+
+    /// Whether its key may sign certificates. Without key usage it may.
+    pub(super) fn may_sign(&self) -> bool {
+        self.x509.key_usage().ok().flatten().is_none_or(|usage| usage.value.key_cert_sign())
+    }
+
+    /// Whether it is the very same certificate.
+    pub(super) fn is_same_as(&self, other: &Link<'_>) -> bool {
+        self.x509.signature_value.data == other.x509.signature_value.data
+            && self.x509.tbs_certificate.as_ref() == other.x509.tbs_certificate.as_ref()
+    }
+
+    /// The certificate itself.
+    pub(super) const fn x509(&self) -> &X509Certificate<'a> {
+        &self.x509
+    }
+
     /// Whether it may issue others.
     pub(super) fn is_authority(&self) -> bool {
         self.x509.is_ca()
@@ -112,14 +170,14 @@ impl<'a> Link<'a> {
 
     /// The DNS subtrees that it may issue for; empty when there is no such limit.
     pub(super) fn permitted_dns(&self) -> Vec<&str> {
-        let Ok(Some(constraints)) = self.x509.name_constraints() else { return Vec::new() };
-        let permitted = constraints.value.permitted_subtrees.iter().flatten();
-        permitted
-            .filter_map(|subtree| match subtree.base {
-                GeneralName::DNSName(name) => Some(name),
-                _ => None,
-            })
-            .collect()
+        let constraints = self.x509.name_constraints().ok().flatten();
+        dns_of(constraints.and_then(|constraints| constraints.value.permitted_subtrees.as_ref()))
+    }
+
+    /// The DNS subtrees that it may not issue for.
+    pub(super) fn excluded_dns(&self) -> Vec<&str> {
+        let constraints = self.x509.name_constraints().ok().flatten();
+        dns_of(constraints.and_then(|constraints| constraints.value.excluded_subtrees.as_ref()))
     }
 
     /// Whether it is its own issuer, as a root is.
@@ -132,15 +190,26 @@ impl<'a> Link<'a> {
         self.x509.issuer().as_raw() == issuer.x509.subject().as_raw() && self.is_signed_by(issuer)
     }
 
-    /// Whether `issuer`'s key signed this certificate, under any algorithm that our own clients would accept.
-    fn is_signed_by(&self, issuer: &Link<'_>) -> bool {
+    /// Whether `issuer`'s key signed this certificate.
+    pub(super) fn is_signed_by(&self, issuer: &Link<'_>) -> bool {
         let key = issuer.x509.public_key().subject_public_key.data.as_ref();
         let message = self.x509.tbs_certificate.as_ref();
         let signature = self.x509.signature_value.data.as_ref();
         // A signature that verifies under one of them was made by that key; naming the algorithm adds nothing.
         let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms.all;
         algorithms.iter().any(|algorithm| algorithm.verify_signature(key, message, signature).is_ok())
+            || OUTDATED
+                .iter()
+                .any(|algorithm| UnparsedPublicKey::new(*algorithm, key).verify(message, signature).is_ok())
     }
+}
+
+fn dns_of<'a>(subtrees: Option<&'a Vec<GeneralSubtree<'a>>>) -> Vec<&'a str> {
+    let dns = subtrees.into_iter().flatten().filter_map(|subtree| match subtree.base {
+        GeneralName::DNSName(name) => Some(name),
+        _ => None,
+    });
+    dns.collect()
 }
 
 /// The positions in `links` that lead from `leaf` upwards, each certificate issued by the next.

@@ -2,8 +2,8 @@
 //!
 //! Leaves: sockets and deadlines to `upstream`.
 
-use super::load::read_certificates;
 use super::load_error::{LoadError, LoadProblem};
+use super::pem_file::read_certificates;
 use super::server::ServerTlsError;
 use crate::domain::addr::TargetHost;
 use rustls::crypto::aws_lc_rs;

@@ -2,12 +2,13 @@
 //!
 //! Owns: what stands in them. Leaves: when to make them, and where they are kept, to `local_ca` and `acme`.
 
+use super::der;
 use super::local_names::LocalNames;
-use crate::domain::names::HostName;
+use crate::domain::names::{HostName, NamePattern};
 use rcgen::{
     BasicConstraints, CertificateParams, CidrSubnet, CustomExtension, DistinguishedName, DnType,
-    ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose, NameConstraints, SanType,
-    SerialNumber,
+    ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, NameConstraints,
+    SanType, SerialNumber, SigningKey,
 };
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::PrivatePkcs8KeyDer;
@@ -21,9 +22,6 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Life of the authority. It is installed on clients by hand, so it should outlive the installation.
 const AUTHORITY_LIFE: Duration = Duration::from_secs(3650 * DAY.as_secs());
-
-/// Life of a leaf. Browsers take up to 397 days; a short one keeps renewal exercised.
-const LEAF_LIFE: Duration = Duration::from_secs(90 * DAY.as_secs());
 
 /// Clients' clocks may be behind ours.
 const BACKDATED: Duration = DAY;
@@ -41,32 +39,87 @@ pub(super) fn authority_name(names: &LocalNames) -> String {
 /// It can issue leaves only, and only within its permitted names.
 pub(super) fn authority(names: &LocalNames, key: &KeyPair, now: SystemTime) -> Result<String, rcgen::Error> {
     let mut params = authority_params(names);
-    (params.not_before, params.not_after) = validity(now, AUTHORITY_LIFE);
+    Validity::of(AUTHORITY_LIFE, now).put(&mut params);
     // Not made from the key: a renewed authority keeps its key, and clients refuse two certificates of one number.
     params.serial_number = Some(random_serial()?);
     Ok(params.self_signed(key)?.pem())
 }
 
-/// Makes a leaf for `names` and its new key, both in one PEM text.
+/// Makes a leaf for `names` that is good for `life`, and its new key, both in one PEM text.
 pub(super) fn leaf(
     names: &LocalNames,
     authority_key: KeyPair,
+    life: Duration,
     now: SystemTime,
 ) -> Result<Zeroizing<String>, rcgen::Error> {
+    let patterns = names.leaf.iter().cloned().map(NamePattern::Exact).collect::<Vec<_>>();
+    let params = leaf_params(&patterns, &Validity::of(life, now))?;
+    let key = KeyPair::generate()?;
+    let certificate = params.signed_by(&key, &Issuer::new(authority_params(names), authority_key))?;
+    let key = Zeroizing::new(key.serialize_pem());
+    Ok(Zeroizing::new(format!("{}{}", certificate.pem(), key.as_str())))
+}
+
+/// When a certificate is good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Validity {
+    pub(super) not_before: SystemTime,
+    pub(super) not_after: SystemTime,
+}
+
+impl Validity {
+    /// For `life` from `now`, and a day before it.
+    pub(super) fn of(life: Duration, now: SystemTime) -> Self {
+        Self { not_before: now - BACKDATED, not_after: now + life }
+    }
+
+    fn put(&self, params: &mut CertificateParams) {
+        params.not_before = OffsetDateTime::from(self.not_before);
+        params.not_after = OffsetDateTime::from(self.not_after);
+    }
+}
+
+/// What a leaf takes over from the authority that signs it.
+pub(super) struct IssuerFacts<'a> {
+    /// The subject as it stands in its certificate.
+    pub(super) subject: &'a [u8],
+    /// The id of its key, likewise.
+    pub(super) key_id: Option<&'a [u8]>,
+    pub(super) key: &'a KeyPair,
+}
+
+/// Makes a leaf for `names`, in DER, with its new key in PEM, signed by an authority that was not made here.
+///
+/// The library writes an issuer's name from parts and knows each kind of part once only, while names of companies
+/// have several (`DC=corp, DC=example`). So the name is put in byte by byte, and the whole signed again.
+pub(super) fn leaf_by(
+    issuer: &IssuerFacts<'_>,
+    names: &[NamePattern],
+    validity: &Validity,
+) -> Result<(Vec<u8>, Zeroizing<String>), rcgen::Error> {
+    let mut own = CertificateParams::default();
+    if let Some(id) = issuer.key_id {
+        own.key_identifier_method = KeyIdMethod::PreSpecified(id.to_vec());
+    }
+    let key = KeyPair::generate()?;
+    let draft = leaf_params(names, validity)?.signed_by(&key, &Issuer::from_params(&own, issuer.key))?;
+    let der = der::with_issuer(draft.der(), issuer.subject, |message| issuer.key.sign(message))?;
+    Ok((der, Zeroizing::new(key.serialize_pem())))
+}
+
+fn leaf_params(names: &[NamePattern], validity: &Validity) -> Result<CertificateParams, rcgen::Error> {
     let mut params = CertificateParams::default();
     params.distinguished_name = subject("Clearway local certificate");
-    for name in &names.leaf {
-        params.subject_alt_names.push(SanType::DnsName(name.as_str().try_into()?));
+    for name in names {
+        params.subject_alt_names.push(SanType::DnsName(name.to_string().try_into()?));
     }
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     params.use_authority_key_identifier_extension = true;
-    (params.not_before, params.not_after) = validity(now, LEAF_LIFE);
-    let key = KeyPair::generate()?;
-    let certificate = params.signed_by(&key, &Issuer::new(authority_params(names), authority_key))?;
-    let key = Zeroizing::new(key.serialize_pem());
-    Ok(Zeroizing::new(format!("{}{}", certificate.pem(), key.as_str())))
+    params.serial_number = Some(random_serial()?);
+    validity.put(&mut params);
+    Ok(params)
 }
 
 /// A request for a certificate of another authority, with its new key.
@@ -138,10 +191,6 @@ fn subject(common_name: &str) -> DistinguishedName {
     name
 }
 
-fn validity(now: SystemTime, life: Duration) -> (OffsetDateTime, OffsetDateTime) {
-    (OffsetDateTime::from(now - BACKDATED), OffsetDateTime::from(now + life))
-}
-
 /// 16 random bytes, positive and not empty. Source: RFC 5280 section 4.1.2.2.
 fn random_serial() -> Result<SerialNumber, rcgen::Error> {
     let mut bytes = [0; 16];
@@ -184,7 +233,7 @@ mod tests {
         let domain = LocalNames::below(&host("clearml.localhost"));
         let key = KeyPair::generate().unwrap();
         let root = der(&authority(&domain, &key, now()).unwrap());
-        let leaf = der(&leaf(&domain, key, now()).unwrap());
+        let leaf = der(&leaf(&domain, key, 90 * DAY, now()).unwrap());
         for name in ["app.clearml.localhost", "api.clearml.localhost", "files.clearml.localhost", "clearml.localhost"] {
             verdict(&root, &leaf, name).unwrap();
         }
@@ -222,7 +271,7 @@ mod tests {
         let domain = LocalNames::below(&host("clearml.localhost"));
         let key = KeyPair::generate().unwrap();
         let root = der(&authority(&domain, &key, now()).unwrap());
-        let leaf = der(&leaf(&domain, key, now()).unwrap());
+        let leaf = der(&leaf(&domain, key, 90 * DAY, now()).unwrap());
         let (_, root) = x509_parser::parse_x509_certificate(&root).unwrap();
         let (_, leaf) = x509_parser::parse_x509_certificate(&leaf).unwrap();
         let basic = root.basic_constraints().unwrap().unwrap();
@@ -250,11 +299,40 @@ mod tests {
     }
 
     #[test]
+    fn an_issuer_s_name_is_put_in_as_it_stands() {
+        // Two parts of one kind: DC=example, DC=corp.
+        let part = |value: &[u8]| {
+            let id = [6, 10, 9, 0x92, 0x26, 0x89, 0x93, 0xf2, 0x2c, 0x64, 1, 25];
+            let value = [&[0x16, u8::try_from(value.len()).unwrap()], value].concat();
+            let pair = [&id[..], &value].concat();
+            let pair = [&[0x30, u8::try_from(pair.len()).unwrap()], &pair[..]].concat();
+            [&[0x31, u8::try_from(pair.len()).unwrap()], &pair[..]].concat()
+        };
+        let parts = [part(b"example"), part(b"corp")].concat();
+        let name = [&[0x30, u8::try_from(parts.len()).unwrap()], &parts[..]].concat();
+        for key in [KeyPair::generate().unwrap(), crate::tls::tests::rsa_key()] {
+            let issuer = IssuerFacts { subject: &name, key_id: Some(b"company's own id"), key: &key };
+            let patterns = [NamePattern::parse("*.corp.example").unwrap()];
+            let (made, _) = leaf_by(&issuer, &patterns, &Validity::of(90 * DAY, now())).unwrap();
+            let (rest, parsed) = x509_parser::parse_x509_certificate(&made).unwrap();
+            assert!(rest.is_empty());
+            assert_eq!(parsed.issuer().as_raw(), name);
+            assert_eq!(parsed.issuer().to_string(), "DC=example, DC=corp");
+            assert_eq!(parsed.signature_algorithm, parsed.tbs_certificate.signature);
+            let signed = CertificateDer::from(made.clone());
+            let signed = crate::tls::chain::Link::parse(&signed).unwrap();
+            assert_eq!(signed.renewal_id().unwrap().0, b"company's own id");
+            let holder = params("holder", &[]).self_signed(&key).unwrap();
+            assert!(signed.is_signed_by(&crate::tls::chain::Link::parse(holder.der()).unwrap()));
+        }
+    }
+
+    #[test]
     fn long_domains_fit_into_the_subject() {
         let domain = LocalNames::below(&host(&["abcdefghi"; 10].join(".")));
         assert_eq!(authority_name(&domain).chars().count(), COMMON_NAME_MAX);
         let key = KeyPair::generate().unwrap();
         let root = der(&authority(&domain, &key, now() - DAY).unwrap());
-        verdict(&root, &der(&leaf(&domain, key, now()).unwrap()), domain.name.as_str()).unwrap();
+        verdict(&root, &der(&leaf(&domain, key, 90 * DAY, now()).unwrap()), domain.name.as_str()).unwrap();
     }
 }

@@ -1,31 +1,28 @@
 //! Certificates and keys from PEM files, checked before anything is served with them.
 //!
-//! Owns: reading the files, the order of the chain, that the key fits, dates, names and file permissions.
-//! Leaves: which certificate answers for which name to `store`; the meaning of X.509 fields to `chain`.
-//! Limits: 1 MiB for each file.
+//! Owns: the order of the chain, that the key fits, dates, names and file permissions.
+//! Leaves: reading the files to `pem_file`; which certificate answers for which name to `store`; the meaning of X.509
+//! fields to `chain`; what is weak to `lint`.
 
 use super::chain::{self, Link};
+use super::lint::lint;
 use super::load_error::{LoadError, LoadProblem};
+use super::pem_file::{read_certificates, read_key};
+use super::strength::{KeyKind, RSA_BITS_MIN};
 use super::warning::CertificateWarning;
 use crate::domain::names::NamePattern;
 use crate::domain::settings::CertificateFiles;
+use ::aws_lc_rs::digest::{SHA256, digest};
 use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::CertificateDer;
 use rustls::sign::{CertifiedKey, SigningKey};
 use std::fmt;
-use std::fs::File;
-use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use zeroize::Zeroizing;
 
-/// Bytes of one file. The longest chains seen have some 20 KiB; this is only against a wrong path.
-const FILE_SIZE_MAX: u64 = 1024 * 1024;
-
-/// A leaf with less time left than this is worth a warning: renewal by ACME clients is due at 30 days.
+/// A leaf with less time left than this is worth a warning, or a third of a short life: whoever renews it is late.
 const EXPIRY_WARNING: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// A certificate that can be served: its chain in order, its key checked against it.
@@ -66,6 +63,19 @@ impl LoadedCertificate {
     #[must_use]
     pub fn renewal_id(&self) -> Option<(Vec<u8>, Vec<u8>)> {
         self.key.cert.first().and_then(Link::parse)?.renewal_id()
+    }
+
+    /// What names it among all there are: the SHA-256 of the leaf.
+    #[must_use]
+    pub fn id(&self) -> [u8; 32] {
+        let leaf = self.key.cert.first().map_or(&[][..], |leaf| leaf.as_ref());
+        digest(&SHA256, leaf).as_ref().try_into().unwrap_or_default()
+    }
+
+    /// Whether it was due to be replaced, in vain.
+    #[must_use]
+    pub fn could_not_be_replaced(&self) -> bool {
+        self.warnings.iter().any(|warning| matches!(warning, CertificateWarning::NotRenewed { .. }))
     }
 
     /// What deserves a look although it can be served.
@@ -117,7 +127,7 @@ impl fmt::Debug for LoadedCertificate {
 /// `LoadError` with the file and the first problem found in it.
 pub fn load_pair(files: &CertificateFiles, now: SystemTime) -> Result<LoadedCertificate, LoadError> {
     let certificates = read_certificates(&files.chain)?;
-    let key = read_key(&files.key)?;
+    let key = signing_key(&files.key, &certificates)?;
     let mut loaded = check(files, certificates, &key, now)?;
     loaded.warnings.extend(permission_warning(&files.key));
     Ok(loaded)
@@ -146,7 +156,8 @@ fn check(
     let mut warnings = check_path(&links, &path, now).map_err(fail)?;
     let names = check_leaf(leaf, now, &mut warnings).map_err(fail)?;
     let (not_before, not_after) = (leaf.not_before(), leaf.not_after());
-    let sent = path.iter().filter_map(|position| certificates.get(*position).cloned()).collect();
+    let sent = path.iter().filter_map(|position| certificates.get(*position).cloned()).collect::<Vec<_>>();
+    warnings.extend(lint(&sent, now));
     Ok(LoadedCertificate {
         key: Arc::new(CertifiedKey::new(sent, Arc::clone(key))),
         file: files.chain.clone(),
@@ -167,7 +178,7 @@ fn check_leaf(
         return Err(LoadProblem::Expired(leaf.not_after()));
     }
     if now < leaf.not_before() {
-        return Err(LoadProblem::NotYetValid(leaf.not_before()));
+        return Err(LoadProblem::NotYetValid { not_before: leaf.not_before(), now });
     }
     if !leaf.allows_servers() {
         return Err(LoadProblem::NotForServers);
@@ -176,7 +187,8 @@ fn check_leaf(
     if names.patterns.is_empty() {
         return Err(LoadProblem::NoNames { common_name: leaf.common_name().map(str::to_owned) });
     }
-    if now + EXPIRY_WARNING > leaf.not_after() {
+    let life = leaf.not_after().duration_since(leaf.not_before()).unwrap_or_default();
+    if now + EXPIRY_WARNING.min(life / 3) > leaf.not_after() {
         warnings.push(CertificateWarning::ExpiresSoon { not_after: leaf.not_after() });
     }
     warnings.extend(names.ignored.into_iter().map(|name| CertificateWarning::IgnoredName { name }));
@@ -188,11 +200,12 @@ fn check_path(links: &[Link<'_>], path: &[usize], now: SystemTime) -> Result<Vec
     let mut warnings = Vec::new();
     let in_path = || path.iter().filter_map(|position| links.get(*position));
     let unused = links.iter().enumerate().filter(|(position, _)| !path.contains(position)).map(|(_, link)| link);
+    let is_sent = |link: &Link<'_>| in_path().any(|sent| sent.is_same_as(link));
     let Some(leaf) = in_path().next() else { return Ok(warnings) };
     if path.len() == 1 && leaf.is_self_signed() {
         warnings.push(CertificateWarning::SelfSigned);
     } else if path.len() == 1 {
-        if links.len() > 1 {
+        if links.iter().any(|link| !link.is_same_as(leaf)) {
             return Err(LoadProblem::WrongIssuer { subject: leaf.subject(), issuer: leaf.issuer() });
         }
         warnings.push(CertificateWarning::MissingIssuer { issuer: leaf.issuer() });
@@ -202,50 +215,22 @@ fn check_path(links: &[Link<'_>], path: &[usize], now: SystemTime) -> Result<Vec
     for link in in_path().skip(1).filter(|link| !link.is_valid_at(now)) {
         warnings.push(CertificateWarning::IssuerOutOfDate { subject: link.subject(), not_after: link.not_after() });
     }
-    warnings.extend(unused.map(|link| CertificateWarning::Unrelated { subject: link.subject() }));
+    warnings.extend(unused.map(|link| match is_sent(link) {
+        true => CertificateWarning::Duplicate { subject: link.subject() },
+        false => CertificateWarning::Unrelated { subject: link.subject() },
+    }));
     Ok(warnings)
 }
 
-fn read(file: &Path) -> Result<Zeroizing<Vec<u8>>, LoadError> {
-    let fail = |problem| LoadError { file: file.to_owned(), problem };
-    let mut bytes = Zeroizing::new(Vec::new());
-    let opened = File::open(file).map_err(|error| fail(LoadProblem::Unreadable(error)))?;
-    opened.take(FILE_SIZE_MAX + 1).read_to_end(&mut bytes).map_err(|error| fail(LoadProblem::Unreadable(error)))?;
-    if bytes.len() as u64 > FILE_SIZE_MAX {
-        return Err(fail(LoadProblem::TooLarge));
-    }
-    Ok(bytes)
-}
-
-/// Every certificate of a PEM file, as they stand there.
-pub(super) fn read_certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, LoadError> {
-    let fail = |problem| LoadError { file: file.to_owned(), problem };
-    let bytes = read(file)?;
-    // Editors on Windows put a byte order mark first, which would hide the leaf.
-    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    let certificates = CertificateDer::pem_slice_iter(text)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| fail(LoadProblem::BrokenPem(error)))?;
-    if certificates.is_empty() { Err(fail(LoadProblem::NoCertificate)) } else { Ok(certificates) }
-}
-
-fn read_key(file: &Path) -> Result<Arc<dyn SigningKey>, LoadError> {
-    let fail = |problem| LoadError { file: file.to_owned(), problem };
-    let bytes = read(file)?;
-    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    // RFC 7468 has its own label for it, the older form a header line.
-    let marks: [&[u8]; 2] = [b"-----BEGIN ENCRYPTED PRIVATE KEY-----", b"Proc-Type: 4,ENCRYPTED"];
-    if marks.iter().any(|mark| memchr::memmem::find(text, mark).is_some()) {
-        return Err(fail(LoadProblem::EncryptedKey));
-    }
-    let key = PrivateKeyDer::from_pem_slice(text).map_err(|error| match error {
-        pem::Error::NoItemsFound => fail(LoadProblem::NoKey),
-        other => fail(LoadProblem::BrokenPem(other)),
-    })?;
-    aws_lc_rs::default_provider()
-        .key_provider
-        .load_private_key(key)
-        .map_err(|error| fail(LoadProblem::UnsupportedKey(error)))
+/// The key of `file` as the handshake needs it; `chain` says what kind it is where that is refused.
+fn signing_key(file: &Path, chain: &[CertificateDer<'static>]) -> Result<Arc<dyn SigningKey>, LoadError> {
+    let loaded = aws_lc_rs::default_provider().key_provider.load_private_key(read_key(file)?);
+    loaded.map_err(|error| {
+        let kind = chain.first().and_then(Link::parse).map(|leaf| leaf.key_kind());
+        let weak = kind.filter(|kind| matches!(kind, KeyKind::Rsa(bits) if *bits < RSA_BITS_MIN));
+        let problem = weak.map_or_else(|| LoadProblem::UnsupportedKey(error), LoadProblem::WeakKey);
+        LoadError { file: file.to_owned(), problem }
+    })
 }
 
 /// A group may share a key on purpose (`ssl-cert` on Debian); everybody may not.

@@ -2,7 +2,9 @@
 //!
 //! Owns: the files below `<certificate_folder>/local/<name>/`, when each is reused, renewed or refused.
 //! Leaves: what stands in the certificates to `issue`, installing the authority on clients to the operator.
-//! Limits: an authority lives 10 years and is renewed 120 days before its end, a leaf 90 days and 30.
+//! Limits: an authority lives 10 years and is renewed a month and a leaf's life before its end; a leaf is replaced when
+//! a third of its life is left. An authority that is there keeps the names that it was made for: further names get
+//! another one, because clients have to be given anything new by hand.
 //!
 //! ```text
 //! ca.pem     the authority's certificate: clients are given this one
@@ -13,27 +15,33 @@
 
 use super::chain::Link;
 use super::issue;
-use super::load::{LoadedCertificate, load_pair, permission_warning, read_certificates};
-use super::load_error::{LoadError, LoadProblem};
+use super::load::{LoadedCertificate, load_pair, permission_warning};
+use super::load_error::LoadProblem;
+use super::local_ca_error::{LocalCaError, LocalCaProblem};
 use super::local_names::LocalNames;
+use super::pem_file::read_certificates;
 use super::replace::replace_file;
+use super::warning::CertificateWarning;
 use crate::domain::names::{HostName, NamePattern};
 use crate::domain::settings::CertificateFiles;
+use crate::runtime::open_file;
 use rcgen::{KeyPair, PublicKeyData};
-use std::error::Error;
 use std::fmt;
 use std::fs::{self, File};
-use std::io::{self, ErrorKind};
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
-/// A leaf with less than this left is replaced.
-const LEAF_LEFT_MIN: Duration = Duration::from_secs(30 * 24 * 3600);
+/// An authority with less than this and a leaf's life left is renewed, so that no leaf outlives its issuer.
+const AUTHORITY_MARGIN: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// An authority with less than this left is renewed: more than a leaf's life, so that no leaf outlives its issuer.
-const AUTHORITY_LEFT_MIN: Duration = Duration::from_secs(120 * 24 * 3600);
+/// After a leaf could not be replaced. What is there is good for a while yet.
+pub const RETRY: Duration = Duration::from_secs(3_600);
+
+/// Bytes of a key's file that are looked at.
+const KEY_SIZE_MAX: u64 = 64 * 1024;
 
 /// What `ensure` found or made.
 #[derive(Debug, Default)]
@@ -42,6 +50,31 @@ pub struct LocalCertificates {
     pub certificates: Vec<LoadedCertificate>,
     /// One for each of the names, in their order.
     pub authorities: Vec<LocalAuthority>,
+    /// When the first of them is due to be replaced, or to be tried again.
+    pub renew_at: Option<SystemTime>,
+}
+
+impl LocalCertificates {
+    /// Takes `certificate` in, made for `life` or found at `now`.
+    pub(super) fn add(
+        &mut self,
+        certificate: LoadedCertificate,
+        authority: LocalAuthority,
+        life: Duration,
+        now: SystemTime,
+    ) {
+        let due =
+            if certificate.could_not_be_replaced() { now + RETRY.min(life / 10) } else { due(&certificate, life) };
+        self.renew_at = Some(self.renew_at.map_or(due, |earlier| earlier.min(due)));
+        self.certificates.push(certificate);
+        self.authorities.push(authority);
+    }
+}
+
+/// When `leaf` is replaced: with a third of its life left, also where its authority's end cut it short.
+pub(super) fn due(leaf: &LoadedCertificate, life: Duration) -> SystemTime {
+    let own = leaf.not_after().duration_since(leaf.not_before()).unwrap_or_default();
+    leaf.not_after() - life.min(own) / 3
 }
 
 /// One authority.
@@ -60,6 +93,8 @@ pub struct LocalAuthority {
 pub enum AuthorityState {
     /// It was there.
     Reused,
+    /// It is the one that is configured.
+    Given,
     /// It was made now.
     Created,
     /// It was near its end and got a new certificate for the same key; clients need the new file before that day.
@@ -73,6 +108,7 @@ impl fmt::Display for AuthorityState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Reused => f.write_str("reused"),
+            Self::Given => f.write_str("given"),
             Self::Created => f.write_str("created"),
             Self::Renewed { old_end } => {
                 write!(f, "renewed; give clients the new file before {}", OffsetDateTime::from(*old_end).date())
@@ -81,122 +117,49 @@ impl fmt::Display for AuthorityState {
     }
 }
 
-/// Why there is no local certificate. Its message names the file, its `hint` what to do.
-#[derive(Debug)]
-pub struct LocalCaError {
-    file: PathBuf,
-    problem: LocalCaProblem,
-}
-
-/// What went wrong.
-#[derive(Debug)]
-pub enum LocalCaProblem {
-    /// The folder or a file in it cannot be written.
-    Unwritable(io::Error),
-    /// The lock cannot be taken.
-    Unlockable(io::Error),
-    /// The authority's key cannot be read.
-    KeyUnreadable(io::Error),
-    /// The authority's key is no key.
-    KeyBroken(rcgen::Error),
-    /// The authority's key is gone, and a new leaf is due.
-    KeyMissing,
-    /// The authority's certificate cannot be used, or the leaf just made cannot.
-    Certificate(LoadError),
-    /// The authority's certificate is not the one that was made here with this key for these names.
-    Foreign,
-    /// The authority's time has not begun.
-    NotYetValid(SystemTime),
-    /// No key or certificate could be made.
-    Generation(rcgen::Error),
-}
-
-impl LocalCaError {
-    /// The file or folder with the problem.
-    #[must_use]
-    pub fn file(&self) -> &Path {
-        &self.file
-    }
-
-    /// The problem.
-    #[must_use]
-    pub const fn problem(&self) -> &LocalCaProblem {
-        &self.problem
-    }
-
-    /// What to do about it.
-    #[must_use]
-    pub fn hint(&self) -> String {
-        match &self.problem {
-            LocalCaProblem::Unwritable(_) | LocalCaProblem::Unlockable(_) => String::from(
-                "make the folder writable for the user that runs this program, set `certificate_folder` to another, \
-                 or name your own `certificates`",
-            ),
-            LocalCaProblem::KeyUnreadable(_) => String::from("let the user that runs this program read the file"),
-            LocalCaProblem::KeyBroken(_) | LocalCaProblem::KeyMissing | LocalCaProblem::Foreign => {
-                let folder = self.file.parent().unwrap_or(&self.file).display();
-                format!(
-                    "bring back the file that was there, or move {folder} away: a new authority is then made, \
-                     which clients must be given anew"
-                )
-            }
-            LocalCaProblem::Certificate(error) => error.hint(),
-            LocalCaProblem::NotYetValid(_) => String::from("check this machine's clock"),
-            LocalCaProblem::Generation(_) => String::from("name your own `certificates`"),
+/// `all` as the authorities below `folder` can have them: each is limited to the names that it was made for, so
+/// what came later is moved to another one.
+#[must_use]
+pub fn settled(folder: &Path, all: &[LocalNames]) -> Vec<LocalNames> {
+    let mut settled = Vec::new();
+    for names in all {
+        let mut rest = Some(names.clone());
+        while let Some(names) = rest.take() {
+            let place = Place { folder: names.folder(folder), names: &names, life: Duration::ZERO };
+            let (kept, outside) = match place.limits() {
+                Some(permitted) => names.split(permitted),
+                None => (names, None),
+            };
+            settled.push(kept);
+            rest = outside;
         }
     }
+    settled
 }
 
-impl fmt::Display for LocalCaError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.problem {
-            LocalCaProblem::Unwritable(_) => f.write_str("local certificates cannot be written")?,
-            LocalCaProblem::Unlockable(_) => f.write_str("lock of the local certificates cannot be taken")?,
-            LocalCaProblem::KeyUnreadable(_) => f.write_str("local CA's key cannot be read")?,
-            LocalCaProblem::KeyBroken(_) => f.write_str("local CA's key is broken")?,
-            LocalCaProblem::KeyMissing => f.write_str("local CA's key is missing")?,
-            LocalCaProblem::Certificate(_) => f.write_str("local certificate cannot be used")?,
-            LocalCaProblem::Foreign => f.write_str("local CA's certificate was not made here with this key")?,
-            LocalCaProblem::NotYetValid(at) => {
-                write!(f, "local CA is not valid before {}", OffsetDateTime::from(*at).date())?;
-            }
-            LocalCaProblem::Generation(_) => f.write_str("local certificate cannot be made")?,
-        }
-        write!(f, ": {}", self.file.display())
-    }
-}
-
-impl Error for LocalCaError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match &self.problem {
-            LocalCaProblem::Unwritable(error)
-            | LocalCaProblem::Unlockable(error)
-            | LocalCaProblem::KeyUnreadable(error) => Some(error),
-            LocalCaProblem::KeyBroken(error) | LocalCaProblem::Generation(error) => Some(error),
-            LocalCaProblem::Certificate(error) => Some(error),
-            LocalCaProblem::KeyMissing | LocalCaProblem::Foreign | LocalCaProblem::NotYetValid(_) => None,
-        }
-    }
-}
-
-/// Finds or makes an authority and a leaf for each of `all`, below `folder/local`.
+/// Finds or makes an authority and a leaf for each of `all`, below `folder/local`; leaves are good for `life`.
 ///
-/// Where all is there and good for 30 days more,
-/// nothing is written, so the folder may then be read-only. Two processes at once end up with the same files.
-/// It waits for the other process, so it belongs to the start, not on a worker.
+/// Where all is there and no leaf is due, nothing is written, so the folder may then be read-only. Two processes at
+/// once end up with the same files. A leaf that is due and cannot be replaced is used for as long as it is good.
+/// It waits for the other process, so it belongs to no worker.
 ///
 /// # Errors
 /// `LocalCaError` with the file; nothing that clients may trust is ever overwritten on doubt.
-pub fn ensure(folder: &Path, all: &[LocalNames], now: SystemTime) -> Result<LocalCertificates, LocalCaError> {
+pub fn ensure(
+    folder: &Path,
+    all: &[LocalNames],
+    life: Duration,
+    now: SystemTime,
+) -> Result<LocalCertificates, LocalCaError> {
     let mut local = LocalCertificates::default();
-    for names in all {
-        let place = Place { folder: names.folder(folder), names };
+    for names in &settled(folder, all) {
+        let place = Place { folder: names.folder(folder), names, life };
         let (certificate, state) = match place.existing(now) {
             Some(certificate) => (certificate, AuthorityState::Reused),
-            None => place.make(now)?,
+            None => place.make(now).or_else(|error| place.spare(error, now))?,
         };
-        local.certificates.push(certificate);
-        local.authorities.push(LocalAuthority { hosts: names.leaf.clone(), file: place.ca_certificate(), state });
+        let authority = LocalAuthority { hosts: names.hosts().to_vec(), file: place.ca_certificate(), state };
+        local.add(certificate, authority, life, now);
     }
     Ok(local)
 }
@@ -205,6 +168,8 @@ pub fn ensure(folder: &Path, all: &[LocalNames], now: SystemTime) -> Result<Loca
 struct Place<'a> {
     folder: PathBuf,
     names: &'a LocalNames,
+    /// Of a leaf.
+    life: Duration,
 }
 
 impl Place<'_> {
@@ -224,7 +189,7 @@ impl Place<'_> {
     fn existing(&self, now: SystemTime) -> Option<LoadedCertificate> {
         let certificates = read_certificates(&self.ca_certificate()).ok()?;
         let authority = Link::parse(certificates.first()?)?;
-        if authority.not_before() > now || authority.not_after() < now + AUTHORITY_LEFT_MIN {
+        if authority.not_before() > now || authority.not_after() < now + self.life + AUTHORITY_MARGIN {
             return None;
         }
         match self.read_key() {
@@ -236,37 +201,45 @@ impl Place<'_> {
             Err(_) => return None,
         }
         let leaf = self.load_leaf(&authority, now).ok()?;
-        (leaf.not_after() >= now + LEAF_LEFT_MIN && self.has_our_names(&leaf)).then_some(leaf)
+        (now <= due(&leaf, self.life) && self.has_our_names(&leaf)).then_some(leaf)
+    }
+
+    /// The leaf that should be replaced and could not be, where it is good all the same.
+    fn spare(&self, error: LocalCaError, now: SystemTime) -> Result<(LoadedCertificate, AuthorityState), LocalCaError> {
+        let found = if error.spares_the_leaf() { read_certificates(&self.ca_certificate()).ok() } else { None };
+        let authority = found.as_ref().and_then(|found| found.first()).and_then(Link::parse);
+        let authority = authority.filter(|authority| self.is_ours(authority, None));
+        let leaf = authority.and_then(|authority| self.load_leaf(&authority, now).ok());
+        let Some(mut leaf) = leaf.filter(|leaf| self.has_our_names(leaf)) else { return Err(error) };
+        leaf.warnings.push(CertificateWarning::NotRenewed { reason: error.told() });
+        Ok((leaf, AuthorityState::Reused))
+    }
+
+    /// The names that the authority on disk is limited to, where it was made here.
+    fn limits(&self) -> Option<Vec<HostName>> {
+        let certificates = read_certificates(&self.ca_certificate()).ok()?;
+        let authority = Link::parse(certificates.first()?)?;
+        let permitted = authority.permitted_dns().into_iter().map(HostName::parse);
+        let permitted = permitted.collect::<Result<Vec<_>, _>>().ok()?;
+        (!permitted.is_empty() && self.is_ours_by_name(&authority)).then_some(permitted)
     }
 
     /// Makes what is missing.
     fn make(&self, now: SystemTime) -> Result<(LoadedCertificate, AuthorityState), LocalCaError> {
         fs::create_dir_all(&self.folder).map_err(|error| fail(&self.folder, LocalCaProblem::Unwritable(error)))?;
         // Dropping the file at the end of this function gives the lock back, and so does the end of the process.
-        let _lock = self.lock()?;
+        let _lock = lock(&self.folder)?;
         if let Some(made_meanwhile) = self.existing(now) {
             return Ok((made_meanwhile, AuthorityState::Reused));
         }
         let (key, state) = self.authority(now)?;
         let generation = |error| fail(&self.leaf(), LocalCaProblem::Generation(error));
-        let text = issue::leaf(self.names, key, now).map_err(generation)?;
+        let text = issue::leaf(self.names, key, self.life, now).map_err(generation)?;
         write(&self.leaf(), &text, 0o600)?;
         let certificates = self.read_ca()?.unwrap_or_default();
         let authority = certificates.first().and_then(Link::parse);
         let authority = authority.ok_or_else(|| fail(&self.ca_certificate(), LocalCaProblem::Foreign))?;
         Ok((self.load_leaf(&authority, now)?, state))
-    }
-
-    fn lock(&self) -> Result<File, LocalCaError> {
-        let path = self.folder.join("lock");
-        let file = File::options().create(true).truncate(false).write(true).open(&path);
-        let file = file.map_err(|error| fail(&path, LocalCaProblem::Unwritable(error)))?;
-        match file.lock() {
-            Ok(()) => Ok(file),
-            // Some network file systems have no locks; one process alone is safe there too.
-            Err(error) if error.kind() == ErrorKind::Unsupported => Ok(file),
-            Err(error) => Err(fail(&path, LocalCaProblem::Unlockable(error))),
-        }
     }
 
     /// The authority's key, with its certificate on disk and good for long enough.
@@ -287,7 +260,7 @@ impl Place<'_> {
         if authority.not_before() > now {
             return Err(fail(&file, LocalCaProblem::NotYetValid(authority.not_before())));
         }
-        if authority.not_after() < now + AUTHORITY_LEFT_MIN {
+        if authority.not_after() < now + self.life + AUTHORITY_MARGIN {
             self.write_authority(&key, now)?;
             return Ok((key, AuthorityState::Renewed { old_end: authority.not_after() }));
         }
@@ -309,11 +282,15 @@ impl Place<'_> {
 
     /// Whether `authority` is what `issue` makes for these names, with `key` where there is one.
     fn is_ours(&self, authority: &Link<'_>, key: Option<&KeyPair>) -> bool {
+        self.is_ours_by_name(authority)
+            && authority.permitted_dns().into_iter().eq(self.names.permitted.iter().map(HostName::as_str))
+            && key.is_none_or(|key| key.subject_public_key_info() == authority.public_key())
+    }
+
+    fn is_ours_by_name(&self, authority: &Link<'_>) -> bool {
         authority.is_authority()
             && authority.is_self_signed()
             && authority.common_name() == Some(issue::authority_name(self.names).as_str())
-            && authority.permitted_dns().into_iter().eq(self.names.permitted.iter().map(HostName::as_str))
-            && key.is_none_or(|key| key.subject_public_key_info() == authority.public_key())
     }
 
     fn has_our_names(&self, leaf: &LoadedCertificate) -> bool {
@@ -345,7 +322,12 @@ impl Place<'_> {
 
     fn read_key(&self) -> Result<Option<KeyPair>, LocalCaError> {
         let file = self.ca_key();
-        match fs::read_to_string(&file).map(Zeroizing::new) {
+        let read = open_file(&file).and_then(|opened| {
+            let mut text = Zeroizing::new(String::new());
+            opened.take(KEY_SIZE_MAX).read_to_string(&mut text)?;
+            Ok(text)
+        });
+        match read {
             Ok(text) => {
                 KeyPair::from_pem(&text).map(Some).map_err(|error| fail(&file, LocalCaProblem::KeyBroken(error)))
             }
@@ -355,12 +337,26 @@ impl Place<'_> {
     }
 }
 
-fn write(file: &Path, text: &str, mode: u32) -> Result<(), LocalCaError> {
+/// Holds the lock of `folder` until the file is dropped, or the process ends.
+pub(super) fn lock(folder: &Path) -> Result<File, LocalCaError> {
+    let path = folder.join("lock");
+    let file = File::options().create(true).truncate(false).write(true).open(&path);
+    let file = file.map_err(|error| fail(&path, LocalCaProblem::Unwritable(error)))?;
+    match file.lock() {
+        Ok(()) => Ok(file),
+        // Some network file systems have no locks; one process alone is safe there too.
+        Err(error) if error.kind() == ErrorKind::Unsupported => Ok(file),
+        Err(error) => Err(fail(&path, LocalCaProblem::Unlockable(error))),
+    }
+}
+
+/// Puts a file there, whole.
+pub(super) fn write(file: &Path, text: &str, mode: u32) -> Result<(), LocalCaError> {
     replace_file(file, text, mode).map_err(|error| fail(file, LocalCaProblem::Unwritable(error)))
 }
 
 fn fail(file: &Path, problem: LocalCaProblem) -> LocalCaError {
-    LocalCaError { file: file.to_owned(), problem }
+    LocalCaError::of(file, problem)
 }
 
 #[cfg(test)]

@@ -47,8 +47,38 @@ impl LocalNames {
     }
 
     /// The authority's own folder below `folder`.
-    pub(super) fn folder(&self, folder: &Path) -> PathBuf {
+    #[must_use]
+    pub fn folder(&self, folder: &Path) -> PathBuf {
         folder.join("local").join(self.name.as_str())
+    }
+
+    /// These names as an authority may have them that is limited to `permitted`, and those that it may not issue for.
+    #[must_use]
+    pub(super) fn split(self, permitted: Vec<HostName>) -> (Self, Option<Self>) {
+        let may = |name: &HostName| permitted.iter().any(|parent| is_within(name, parent));
+        let (inside, outside) = self.leaf.iter().cloned().partition::<Vec<_>, _>(may);
+        if inside.is_empty() {
+            return (self, None);
+        }
+        (Self { name: self.name, permitted, leaf: inside }, Self::of(outside))
+    }
+
+    /// The names that the leaf covers.
+    #[must_use]
+    pub fn hosts(&self) -> &[HostName] {
+        &self.leaf
+    }
+
+    /// The subtrees that its authority may issue for.
+    #[must_use]
+    pub fn permitted(&self) -> &[HostName] {
+        &self.permitted
+    }
+
+    /// Whether its authority may issue for `host` and for all that `host` may stand for.
+    #[must_use]
+    pub fn permits(&self, host: &HostName) -> bool {
+        self.permitted.iter().any(|parent| is_within(host, parent))
     }
 
     /// As few authorities as do for `all`: one that may issue for all names of another takes them over.

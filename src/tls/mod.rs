@@ -5,31 +5,42 @@
 mod chain;
 mod challenge;
 mod client;
+mod der;
+mod details;
 mod failure;
 mod issue;
+mod issued;
+mod lint;
 mod load;
 mod load_error;
 mod local_ca;
+mod local_ca_error;
 mod local_names;
+mod pem_file;
 mod replace;
 mod server;
+mod signer;
 mod store;
+mod strength;
 mod tickets;
 mod warning;
 
 pub use challenge::{Challenges, PendingChallenge};
 pub use client::{ClientTls, name_of};
+pub use details::{CertificateDetails, FileDetails, TrustAnchor, describe_chain, describe_file, trust_anchor};
 pub use failure::{HandshakeFailure, describe_handshake_error};
 pub use issue::{CertificateRequest, certificate_request};
+pub use issued::{ensure_issued, issued_file};
 pub use load::{LoadedCertificate, load_pair};
-pub use load_error::{LoadError, LoadProblem};
-pub use local_ca::{
-    AuthorityState, LocalAuthority, LocalCaError, LocalCaProblem, LocalCertificates, ensure as ensure_local,
-};
+pub use load_error::{Instead, LoadError, LoadProblem};
+pub use local_ca::{AuthorityState, LocalAuthority, LocalCertificates, RETRY, ensure as ensure_local, settled};
+pub use local_ca_error::{LocalCaError, LocalCaProblem};
 pub use local_names::LocalNames;
 pub use replace::replace_file;
 pub use server::{ServerTls, ServerTlsError, answers_challenge, facts_of};
+pub use signer::{IssuedLeaf, Signer, SignerError, SignerProblem};
 pub use store::{CertStore, EmptyStore};
+pub use strength::KeyKind;
 pub use tickets::{TicketKeysError, Tickets};
 pub use warning::CertificateWarning;
 

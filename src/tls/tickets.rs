@@ -5,6 +5,7 @@
 //! `LIFETIME`. A ticket is the key's name, a random nonce, and the sealed state (AES-256-GCM).
 //! Source: RFC 5077 section 4; RFC 8446 section 4.6.1.
 
+use crate::runtime::open_file;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
@@ -12,7 +13,6 @@ use base64::engine::general_purpose::STANDARD;
 use rustls::crypto::aws_lc_rs::Ticketer;
 use rustls::server::ProducesTickets;
 use std::fmt;
-use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -114,7 +114,7 @@ impl Tickets {
 }
 
 fn read(path: &Path) -> io::Result<Zeroizing<String>> {
-    let file = File::open(path)?;
+    let file = open_file(path)?;
     let mode = file.metadata()?.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
         let mode = format!("{mode:04o}");

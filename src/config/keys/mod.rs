@@ -10,6 +10,7 @@ mod control;
 mod layout;
 mod legacy;
 mod limits;
+mod local_ca;
 mod logs;
 mod network;
 mod protection;
@@ -73,6 +74,10 @@ pub(super) const SECTIONS: &[Section] = &[
         help: "Certificates from an authority such as Let's Encrypt, obtained and renewed by themselves.",
     },
     Section { path: "acme.external_account", help: "An account that you have at the authority already (EAB)." },
+    Section {
+        path: "local_ca",
+        help: "Certificates that are signed here, where neither certificates nor acme is used.",
+    },
     Section { path: "services", help: "ClearML's three services." },
     Section { path: "services.app", help: "The web UI." },
     Section { path: "services.api", help: "The API server." },
@@ -125,6 +130,7 @@ pub(super) fn keys() -> impl Iterator<Item = &'static Key> {
         .chain(control::KEYS)
         .chain(admin_listener::KEYS)
         .chain(acme::KEYS)
+        .chain(local_ca::KEYS)
 }
 
 /// The key with this path.

@@ -9,6 +9,7 @@ mod answers;
 mod control;
 mod layout;
 mod limits;
+mod local_ca;
 mod logs;
 mod memory;
 mod protection;
@@ -22,6 +23,7 @@ pub use answers::AnswerSettings;
 pub use control::{AdminSettings, MaintenanceSettings, ReloadSettings, TicketSettings, UpgradeSettings};
 pub use layout::Layout;
 pub use limits::Limits;
+pub use local_ca::LocalCaSettings;
 pub use logs::{AccessFormat, AccessLogSettings, LogFile, LogFormat, LogSettings, Rotation};
 pub use memory::Memory;
 pub use protection::{CrossSite, DefaultKeyRules, FilesProtection, Logins, Protection, TokenGate};
@@ -56,6 +58,8 @@ pub struct Settings {
     pub acme: AcmeSettings,
     /// The folder of the local CA and its leaves, and of certificates from an authority.
     pub certificate_folder: PathBuf,
+    /// Leaves that are signed here.
+    pub local_ca: LocalCaSettings,
     /// The three services.
     pub services: PerService<ServiceSettings>,
     /// Networks whose forwarded headers are believed.
@@ -201,6 +205,7 @@ impl Settings {
             certificates: Vec::new(),
             acme: AcmeSettings::default(),
             certificate_folder: PathBuf::from("certs"),
+            local_ca: LocalCaSettings::default(),
             services: default_services(),
             trusted_proxies: TrustedNetworks::default(),
             health: HealthSettings::default(),

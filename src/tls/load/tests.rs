@@ -1,4 +1,5 @@
 use super::*;
+use crate::tls::Instead;
 use crate::tls::tests::{self as pki, DAY, Files, Pair, close, files, host, intermediate, leaf, now, params, root};
 use rcgen::{ExtendedKeyUsagePurpose, KeyPair};
 use std::fs;
@@ -98,8 +99,9 @@ fn dates_decide() {
     assert!(expired.to_string().contains("2027-04-05"), "{expired}");
     assert!(expired.to_string().contains("chain.pem"), "{expired}");
     let early = at(now() - 11 * DAY).unwrap_err();
-    assert!(matches!(early.problem(), LoadProblem::NotYetValid(_)));
+    assert!(matches!(early.problem(), LoadProblem::NotYetValid { .. }));
     assert!(early.to_string().contains("2027-01-05"), "{early}");
+    assert!(early.hint().contains("which says 2027-01-04"), "{}", early.hint());
     let soon = [CertificateWarning::ExpiresSoon { not_after: now() + 80 * DAY }];
     for (days, warnings) in [(50, &[][..]), (51, &soon[..]), (80, &soon[..])] {
         let loaded = at(now() + days * DAY).unwrap();
@@ -173,16 +175,16 @@ fn refuses_broken_files() {
         "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nAAAA\n-----END RSA PRIVATE KEY-----\n";
     type Expected = fn(&LoadProblem) -> bool;
     let cases: [(&str, &str, Expected); 13] = [
-        ("", &key, |p| matches!(p, LoadProblem::NoCertificate)),
-        ("certificate", &key, |p| matches!(p, LoadProblem::NoCertificate)),
-        (&key, &key, |p| matches!(p, LoadProblem::NoCertificate)),
+        ("", &key, |p| matches!(p, LoadProblem::NoCertificate(Instead::Nothing))),
+        ("certificate", &key, |p| matches!(p, LoadProblem::NoCertificate(Instead::Nothing))),
+        (&key, &key, |p| matches!(p, LoadProblem::NoCertificate(Instead::PrivateKey))),
         (cut, &key, |p| matches!(p, LoadProblem::BrokenPem(_))),
         (&no_base64, &key, |p| matches!(p, LoadProblem::BrokenPem(_))),
         (&no_x509, &key, |p| matches!(p, LoadProblem::NotACertificate(1))),
         (&half_der, &key, |p| matches!(p, LoadProblem::NotACertificate(1))),
         (&huge, &key, |p| matches!(p, LoadProblem::TooLarge)),
-        (&pem, "", |p| matches!(p, LoadProblem::NoKey)),
-        (&pem, &pem, |p| matches!(p, LoadProblem::NoKey)),
+        (&pem, "", |p| matches!(p, LoadProblem::NoKey(Instead::Nothing))),
+        (&pem, &pem, |p| matches!(p, LoadProblem::NoKey(Instead::Certificate))),
         (&pem, &no_key, |p| matches!(p, LoadProblem::UnsupportedKey(_))),
         (&pem, &pkcs8_sealed, |p| matches!(p, LoadProblem::EncryptedKey)),
         (&pem, pkcs1_sealed, |p| matches!(p, LoadProblem::EncryptedKey)),
@@ -192,6 +194,113 @@ fn refuses_broken_files() {
         assert!(expected(error.problem()), "case {number}: {error:?}");
         assert!(error.to_string().ends_with(".pem") && !error.hint().is_empty(), "case {number}: {error}");
     }
+}
+
+#[test]
+fn says_what_was_given_by_mistake() {
+    let pair = leaf(&["a.example"], &root("root"));
+    let (pem, key) = (pair.pem(), pair.key.serialize_pem());
+    let pkcs12 = b"\x30\x82\x09\x11\x02\x01\x03\x30\x82\x08";
+    let utf16 = |text: &str| {
+        let units = text.encode_utf16().flat_map(u16::to_le_bytes);
+        [0xff, 0xfe].into_iter().chain(units).collect::<Vec<_>>()
+    };
+    let indented = |text: &str| text.lines().map(|line| format!("  {line}\n")).collect::<String>().into_bytes();
+    for (bytes, instead, hint) in [
+        (pair.certificate.der().to_vec(), Instead::Der, "openssl x509 -inform der"),
+        (pkcs12.to_vec(), Instead::Pkcs12, "openssl pkcs12 -nokeys"),
+        (section("PKCS7", b"x").into_bytes(), Instead::Pkcs7, "openssl pkcs7 -print_certs"),
+        (section("NEW CERTIFICATE REQUEST", b"x").into_bytes(), Instead::Request, "made of the request"),
+        (section("TRUSTED CERTIFICATE", b"x").into_bytes(), Instead::TrustedCertificate, "openssl x509 -in"),
+        (section("PUBLIC KEY", b"x").into_bytes(), Instead::PublicKey, "chain.pem"),
+        (key.clone().into_bytes(), Instead::PrivateKey, "as `chain`"),
+        (utf16(&pem), Instead::Utf16, "plain text"),
+        (indented(&pem), Instead::Misshapen, "very start"),
+        (vec![b'x'; 1024 * 1024], Instead::Nothing, "PEM file"),
+    ] {
+        let files = files("", &key);
+        fs::write(&files.names.chain, bytes).unwrap();
+        let error = load_pair(&files.names, now()).unwrap_err();
+        assert!(matches!(error.problem(), LoadProblem::NoCertificate(found) if *found == instead), "{error:?}");
+        assert!(error.hint().contains(hint), "{}", error.hint());
+    }
+    for (bytes, instead, hint) in [
+        (pair.key.serialize_der(), Instead::Der, "openssl pkey -inform der"),
+        (pkcs12.to_vec(), Instead::Pkcs12, "-nocerts"),
+        (section("OPENSSH PRIVATE KEY", b"x").into_bytes(), Instead::SshKey, "PKCS#8"),
+        (pem.clone().into_bytes(), Instead::Certificate, "as `key`"),
+        (utf16(&key), Instead::Utf16, "plain text"),
+        (indented(&key), Instead::Misshapen, "very start"),
+    ] {
+        let files = files(&pem, "");
+        fs::write(&files.names.key, bytes).unwrap();
+        let error = load_pair(&files.names, now()).unwrap_err();
+        assert_eq!(error.file(), files.names.key);
+        assert!(matches!(error.problem(), LoadProblem::NoKey(found) if *found == instead), "{error:?}");
+        assert!(error.hint().contains(hint), "{}", error.hint());
+    }
+}
+
+#[test]
+fn what_stands_twice_is_pointed_out_and_sent_once() {
+    let issuer = root("root");
+    let pair = leaf(&["a.example"], &issuer);
+    let key = pair.key.serialize_pem();
+    let loaded = load(&format!("{0}{0}{1}{1}", pair.pem(), issuer.pem()), &key).unwrap();
+    let twice = ["CN=leaf", "CN=root"].map(|name| CertificateWarning::Duplicate { subject: String::from(name) });
+    assert_eq!((loaded.chain().count(), loaded.warnings()), (2, &twice[..]));
+    let alone = load(&format!("{0}{0}", pair.pem()), &key).unwrap();
+    assert!(alone.lacks_issuer() && alone.warnings().contains(&twice[0]), "{:?}", alone.warnings());
+}
+
+#[test]
+fn weak_keys_and_signatures_are_named() {
+    // Made with OpenSSL: nothing here makes them any more.
+    let data = |name: &str| fs::read_to_string(format!("tests/data/certificates/{name}")).unwrap();
+    let at = now();
+    let load = |chain: &str, key: &str| load_pair(&files(&data(chain), &data(key)).names, at);
+    match load("rsa1024.pem", "rsa1024.key").unwrap_err().problem {
+        LoadProblem::WeakKey(KeyKind::Rsa(1024)) => {}
+        other => panic!("{other:?}"),
+    }
+    let sha1 = load("sha1.pem", "sha1.key").unwrap();
+    let algorithm = String::from("SHA-1 with RSA");
+    let expected = CertificateWarning::WeakSignature { subject: String::from("CN=app.example.com"), algorithm };
+    assert_eq!((sha1.chain().count(), sha1.warnings()), (2, &[expected][..]));
+    let weak = load("weak_issuer.pem", "weak_issuer.key").unwrap();
+    let expected = CertificateWarning::WeakKey { subject: String::from("CN=weak issuer"), key: KeyKind::Rsa(1024) };
+    assert_eq!((weak.chain().count(), weak.warnings()), (2, &[expected][..]));
+}
+
+#[test]
+fn odd_keys_and_long_lives_are_named() {
+    let issuer = root("root");
+    for (kind, name) in [(&rcgen::PKCS_ED25519, "Ed25519"), (&rcgen::PKCS_ECDSA_P521_SHA512, "P-521")] {
+        let pair = pki::sign(&params("leaf", &["a.example"]), KeyPair::generate_for(kind).unwrap(), &issuer);
+        let loaded = load(&format!("{}{}", pair.pem(), issuer.pem()), &pair.key.serialize_pem()).unwrap();
+        let expected = CertificateWarning::NotForBrowsers { key: KeyKind::Curve(name) };
+        assert_eq!(loaded.warnings(), [expected]);
+    }
+    let mut long = params("leaf", &["a.example"]);
+    for (days, warned) in [(825, false), (826, true)] {
+        long.not_after = long.not_before + Duration::from_secs(days * 24 * 3600);
+        let pair = pki::sign(&long, KeyPair::generate().unwrap(), &issuer);
+        let loaded = load(&pair.pem(), &pair.key.serialize_pem()).unwrap();
+        assert_eq!(loaded.warnings().contains(&CertificateWarning::LongLife { days }), warned, "{days}");
+    }
+}
+
+#[test]
+fn chains_that_a_strict_client_refuses_are_named() {
+    let root = root("root");
+    // Signed by a certificate that is no authority.
+    let between = leaf(&["between.example"], &root);
+    let issuer = rcgen::Issuer::new(params("leaf", &["between.example"]), between.key);
+    let pair = pki::sign(&params("leaf", &["a.example"]), KeyPair::generate().unwrap(), &issuer);
+    let chain = format!("{}{}{}", pair.pem(), between.certificate.pem(), root.pem());
+    let loaded = load(&chain, &pair.key.serialize_pem()).unwrap();
+    let refused = |warning: &CertificateWarning| matches!(warning, CertificateWarning::ChainRefused { .. });
+    assert!(loaded.warnings().iter().any(refused), "{:?}", loaded.warnings());
 }
 
 #[test]

@@ -6,6 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::Barrier;
 use tempfile::TempDir;
 
+const LIFE: Duration = Duration::from_secs(90 * 24 * 3600);
+
 const DOMAIN: &str = "clearml.localhost";
 
 fn names() -> LocalNames {
@@ -28,7 +30,7 @@ impl Folder {
     }
 
     fn try_ensure(&self, at: SystemTime) -> Result<LocalCertificates, LocalCaError> {
-        ensure(self.0.path(), &[names()], at)
+        ensure(self.0.path(), &[names()], LIFE, at)
     }
 
     fn ensure(&self, at: SystemTime) -> (LoadedCertificate, AuthorityState) {
@@ -153,7 +155,7 @@ fn replaces_a_leaf_that_does_not_fit() {
 fn a_leaf_with_other_names_by_the_same_authority_is_replaced() {
     let folder = Folder::filled();
     let key = KeyPair::from_pem(&folder.text("ca.key")).unwrap();
-    let foreign = issue::leaf(&LocalNames::below(&host("x.clearml.localhost")), key, now()).unwrap();
+    let foreign = issue::leaf(&LocalNames::below(&host("x.clearml.localhost")), key, 90 * DAY, now()).unwrap();
     fs::write(folder.file("leaf.pem"), foreign.as_bytes()).unwrap();
     let (leaf, _) = folder.ensure(now());
     assert_eq!(leaf.names().len(), 4);
@@ -184,7 +186,20 @@ fn the_key_may_be_taken_away_until_a_leaf_is_due() {
     let folder = Folder::filled();
     fs::remove_file(folder.file("ca.key")).unwrap();
     assert_eq!(folder.ensure(now()).1, AuthorityState::Reused);
-    assert!(matches!(folder.refused(now() + 61 * DAY), LocalCaProblem::KeyMissing));
+    let before = folder.contents();
+    let due = now() + 61 * DAY;
+    let (leaf, state) = folder.ensure(due);
+    assert_eq!((state, folder.contents()), (AuthorityState::Reused, before));
+    match leaf.warnings() {
+        [CertificateWarning::ExpiresSoon { .. }, CertificateWarning::NotRenewed { reason }] => {
+            assert!(reason.contains("key is missing"), "{reason}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(trusted(leaf, &folder.root(), due), "it is good all the same");
+    let local = folder.try_ensure(due).unwrap();
+    assert_eq!(local.renew_at, Some(due + Duration::from_secs(3600)), "tried again in an hour");
+    assert!(matches!(folder.refused(now() + 91 * DAY), LocalCaProblem::KeyMissing));
 }
 
 #[test]
@@ -247,7 +262,7 @@ fn each_of_the_names_has_its_own_authority() {
     let folder = Folder::new();
     let hosts = LocalNames::of([host("b.example"), host("files.example")]).unwrap();
     let all = [LocalNames::below(&host("a.localhost")), hosts];
-    let local = ensure(folder.0.path(), &all, now()).unwrap();
+    let local = ensure(folder.0.path(), &all, LIFE, now()).unwrap();
     let files = local.authorities.iter().map(|authority| authority.file.clone()).collect::<Vec<_>>();
     let expected = ["a.localhost", "b.example"].map(|name| folder.0.path().join("local").join(name).join("ca.pem"));
     assert_eq!(files, expected);
@@ -255,11 +270,52 @@ fn each_of_the_names_has_its_own_authority() {
     assert_eq!(names.collect::<Vec<_>>(), ["app.a.localhost", "b.example"]);
     let roots = files.iter().map(|file| read_certificates(file).unwrap().remove(0)).collect::<Vec<_>>();
     assert_ne!(roots[0], roots[1]);
-    let again = ensure(folder.0.path(), &all, now()).unwrap();
+    let again = ensure(folder.0.path(), &all, LIFE, now()).unwrap();
     assert!(again.authorities.iter().all(|authority| authority.state == AuthorityState::Reused));
     let fewer = [LocalNames::of([host("b.example")]).unwrap()];
-    let error = ensure(folder.0.path(), &fewer, now()).unwrap_err();
-    assert!(matches!(error.problem(), LocalCaProblem::Foreign), "an authority for other names is not taken");
+    let local = ensure(folder.0.path(), &fewer, LIFE, now()).unwrap();
+    assert_eq!(local.authorities[0].state, AuthorityState::Reused, "fewer names are within its limits");
+    assert_eq!(local.certificates[0].names().len(), 1);
+}
+
+#[test]
+fn names_that_come_later_get_an_authority_of_their_own() {
+    let folder = Folder::new();
+    let of = |names: &[&str]| LocalNames::of(names.iter().map(|name| host(name))).unwrap();
+    let ensure = |names: &[&str]| ensure(folder.0.path(), &[of(names)], LIFE, now()).unwrap();
+    let first = ensure(&["app.corp", "api.corp"]);
+    let root = |local: &LocalCertificates, at: usize| fs::read(&local.authorities[at].file).unwrap();
+    let old = root(&first, 0);
+    for round in 0..2 {
+        let more = ensure(&["app.corp", "api.corp", "files.corp", "below.api.corp"]);
+        assert_eq!(more.authorities.len(), 2, "round {round}");
+        assert_eq!(root(&more, 0), old, "what clients trust is not touched");
+        assert_eq!(more.authorities[0].hosts, [host("app.corp"), host("api.corp"), host("below.api.corp")]);
+        assert_eq!(more.authorities[1].hosts, [host("files.corp")]);
+        for (certificate, authority) in more.certificates.into_iter().zip(&more.authorities) {
+            let root = read_certificates(&authority.file).unwrap();
+            let server = serving(vec![certificate]);
+            for name in &authority.hosts {
+                assert!(shake(&server.config(), &Client::new().trusting(&root), name.as_str()).is_ok(), "{name}");
+            }
+        }
+    }
+    assert_eq!(ensure(&["app.corp"]).authorities.len(), 1);
+}
+
+#[test]
+fn the_next_replacement_is_known() {
+    let folder = Folder::new();
+    let at = |life: Duration, now| ensure(folder.0.path(), &[names()], life, now).unwrap().renew_at.unwrap();
+    assert_eq!(at(LIFE, now()), now() + 60 * DAY);
+    assert_eq!(at(LIFE, now() + 60 * DAY), now() + 60 * DAY, "due, and not yet past it");
+    let later = now() + 61 * DAY;
+    assert_eq!(at(LIFE, later), later + 60 * DAY);
+    let short = Duration::from_secs(30);
+    let folder = Folder::new();
+    let at = |now| ensure(folder.0.path(), &[names()], short, now).unwrap().renew_at.unwrap();
+    assert_eq!(at(now()), now() + Duration::from_secs(20));
+    assert_eq!(at(now() + Duration::from_secs(21)), now() + Duration::from_secs(41));
 }
 
 #[test]

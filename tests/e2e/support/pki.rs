@@ -68,6 +68,11 @@ impl Pki {
         self.issue_with(names, |params| params.not_after = rcgen::date_time_ymd(2024, 1, 1))
     }
 
+    /// A leaf for `names` that ends then.
+    pub(crate) fn issue_until(&self, names: &[&str], end: std::time::SystemTime) -> Leaf {
+        self.issue_with(names, |params| params.not_after = end.into())
+    }
+
     fn issue_with(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Leaf {
         let names = names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let mut params = CertificateParams::new(names.clone()).unwrap();
