@@ -5,6 +5,7 @@
 use super::Connections;
 use super::activity::Activity;
 use super::deadlines::{Polite, drive};
+use super::gathered::Gathered;
 use super::interim::WithInterims;
 use super::numbered::Numbered;
 use super::stall::Streams;
@@ -52,9 +53,8 @@ where
     let activity = Activity::new();
     let service = Tracked { inner: service, activity: Arc::clone(&activity), wire: None };
     let patience = parts.timeouts.stalled_answer;
-    let transport = WithInterims::http2(Numbered::new(transport, link.clone()), link.clone(), parts.metrics.clone());
-    let mut builder =
-        Builder::new(Streams { tasks: parts.tasks.clone(), metrics: parts.metrics.clone(), patience, link });
+    let streams = Streams { tasks: parts.tasks.clone(), metrics: parts.metrics.clone(), patience, link: link.clone() };
+    let mut builder = Builder::new(streams);
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(parts.limits.streams)
@@ -64,12 +64,15 @@ where
         .max_send_buf_size(SEND_BUFFER)
         .max_pending_accept_reset_streams(PENDING_RESETS)
         .max_local_error_reset_streams(LOCAL_RESETS);
-    let mut connection = builder.serve_connection(TokioIo::new(transport), service);
+    let mut connection = Gathered::new(transport).flushed_by(|transport| {
+        let transport = WithInterims::http2(Numbered::new(transport, link.clone()), link, parts.metrics.clone());
+        builder.serve_connection(TokioIo::new(transport), service)
+    });
     // Its library can only be dissolved by closing: HTTP/2 is not parked.
     drive(parts, &activity, None, Pin::new(&mut connection)).await.map(|_| ())
 }
 
-impl<I, S, B> Polite for Connection<TokioIo<WithInterims<Numbered<I>>>, Tracked<S>, Streams>
+impl<I, S, B> Polite for Connection<TokioIo<WithInterims<Numbered<Gathered<I>>>>, Tracked<S>, Streams>
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Send + Sync + 'static,

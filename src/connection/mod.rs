@@ -7,6 +7,7 @@
 
 mod activity;
 mod deadlines;
+mod gathered;
 mod http1;
 mod http2;
 mod interim;
