@@ -1,6 +1,7 @@
 //! The verdict on one complete request head.
 
 use super::super::fault::{Fault, FaultKind};
+use super::octets::{PLAIN_TARGET, TARGET, TOKEN, common, is_token};
 use memchr::{memchr, memchr_iter};
 
 /// The longest method taken; the longest registered one has 17 letters.
@@ -8,6 +9,9 @@ const METHOD_MAX: usize = 32;
 
 /// The largest body length taken: what a signed 64-bit number holds, as everywhere behind us.
 const LENGTH_MAX: u64 = i64::MAX as u64;
+
+const BARE_CR: &str = "a bare carriage return";
+const NO_NAME: &str = "a header name is no token";
 
 /// Sizes a head may have.
 #[derive(Clone, Copy, Debug)]
@@ -131,6 +135,9 @@ fn examine<'a>(bytes: &'a [u8], limits: &HeadLimits, seen: &mut Seen<'a>) -> Res
     // One empty line before the request line is ignored (RFC 9112 section 2.2).
     let bytes_after = bytes.strip_prefix(b"\r\n").unwrap_or(bytes);
     let (first, mut rest) = split_line(bytes_after)?;
+    if memchr(b'\r', first).is_some() {
+        return Err(malformed(BARE_CR));
+    }
     let line = request_line(first, limits.target)?;
     seen.line = Some(line);
     if bytes.len() > limits.head {
@@ -166,9 +173,6 @@ fn split_line(bytes: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
     let end = memchr(b'\n', bytes).ok_or_else(|| malformed("the header does not end"))?;
     let (line, rest) = bytes.split_at(end + 1);
     let line = line.strip_suffix(b"\r\n").ok_or_else(|| malformed("a line ends with a bare line feed"))?;
-    if memchr(b'\r', line).is_some() {
-        return Err(malformed("a bare carriage return"));
-    }
     Ok((line, rest))
 }
 
@@ -178,7 +182,7 @@ fn request_line(line: &[u8], target_max: usize) -> Result<RequestLine<'_>, Fault
     else {
         return Err(malformed("the request line is not `method target version`"));
     };
-    if method.is_empty() || method.len() > METHOD_MAX || !method.iter().all(|byte| is_token(*byte)) {
+    if method.is_empty() || method.len() > METHOD_MAX || common(method) & TOKEN == 0 {
         return Err(malformed("the method is no token"));
     }
     if target.len() > target_max {
@@ -187,10 +191,13 @@ fn request_line(line: &[u8], target_max: usize) -> Result<RequestLine<'_>, Fault
             format!("{} bytes of request target, at most {target_max}", target.len()),
         ));
     }
-    if target.is_empty() || target.iter().any(|byte| *byte <= b' ' || *byte == 0x7f || *byte == b'#') {
+    let parts = common(target);
+    if target.is_empty() || parts & TARGET == 0 {
         return Err(malformed("the request target is empty or has a control character or `#`"));
     }
-    if !plain_target(target) && http::Uri::try_from(target).is_err() {
+    // What is not plain is looked at more closely.
+    let plain = parts & PLAIN_TARGET != 0 && target.first() == Some(&b'/');
+    if !plain && http::Uri::try_from(target).is_err() {
         return Err(malformed("the request target is no URL"));
     }
     let http10 = match version {
@@ -207,26 +214,17 @@ fn request_line(line: &[u8], target_max: usize) -> Result<RequestLine<'_>, Fault
     Ok(RequestLine { method, target, http10 })
 }
 
-/// Whether a target has only characters that every URL parser takes; others are looked at more closely.
-fn plain_target(target: &[u8]) -> bool {
-    let plain = |byte: &u8| {
-        byte.is_ascii_alphanumeric()
-            || matches!(byte, b'/' | b'.' | b'-' | b'_' | b'~' | b'%' | b'?' | b'=' | b'&' | b'+' | b',' | b':')
-    };
-    target.first() == Some(&b'/') && target.iter().all(plain)
-}
-
 fn field<'a>(line: &'a [u8], fields: &mut Fields<'a>, seen: &mut Seen<'a>) -> Result<(), Fault> {
-    let colon = memchr(b':', line).ok_or_else(|| malformed("a header line without a colon"))?;
-    let (name, value) = line.split_at(colon);
-    if name.is_empty() || !name.iter().all(|byte| is_token(*byte)) {
-        // Catches folded lines, spaces before the colon and names with control characters.
-        return Err(malformed("a header name is no token"));
+    let (name, value) = line.split_at(line.iter().take_while(|byte| is_token(**byte)).count());
+    let Some((b':', value)) = value.split_first() else { return Err(no_field(line)) };
+    if name.is_empty() {
+        return Err(malformed(NO_NAME));
     }
-    let value = trim(value.get(1..).unwrap_or_default());
     if value.iter().fold(false, |bad, byte| bad | (*byte < b' ' && *byte != b'\t') | (*byte == 0x7f)) {
-        return Err(malformed("a control character in a header value"));
+        let bare = memchr(b'\r', value).is_some();
+        return Err(malformed(if bare { BARE_CR } else { "a control character in a header value" }));
     }
+    let value = trim(value);
     match name.len() {
         4 if name.eq_ignore_ascii_case(b"host") => seen.host = Some(value),
         7 if name.eq_ignore_ascii_case(b"upgrade") => {
@@ -248,6 +246,16 @@ fn field<'a>(line: &'a [u8], fields: &mut Fields<'a>, seen: &mut Seen<'a>) -> Re
         _ => {}
     }
     Ok(())
+}
+
+/// What is wrong with a line that does not begin with a name and a colon: it may be folded, or have a space before the
+/// colon, or control characters.
+fn no_field(line: &[u8]) -> Fault {
+    malformed(match memchr(b':', line) {
+        _ if memchr(b'\r', line).is_some() => BARE_CR,
+        Some(_) => NO_NAME,
+        None => "a header line without a colon",
+    })
 }
 
 /// Equal repetitions are refused too: the allowed merging is where readers begin to differ.
@@ -302,15 +310,6 @@ fn trim(value: &[u8]) -> &[u8] {
         .unwrap_or_default();
     let end = value.iter().rposition(|byte| !matches!(byte, b' ' | b'\t')).map_or(0, |last| last + 1);
     value.get(..end).unwrap_or_default()
-}
-
-/// A character of a token (RFC 9110 section 5.6.2).
-pub(super) const fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
-        )
 }
 
 fn malformed(detail: &'static str) -> Fault {

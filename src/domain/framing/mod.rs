@@ -12,6 +12,7 @@
 
 mod chunks;
 mod head;
+mod octets;
 mod track;
 
 pub use chunks::{ChunkError, Chunks, Piece};

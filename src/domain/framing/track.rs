@@ -2,7 +2,8 @@
 
 use super::super::fault::{Fault, FaultKind};
 use super::chunks::Chunks;
-use super::head::{Body, HeadLimits, Refusal, check_head, head_end, is_token};
+use super::head::{Body, HeadLimits, Refusal, check_head, head_end};
+use super::octets::is_token;
 
 /// How far one client's stream was followed.
 #[derive(Debug)]
