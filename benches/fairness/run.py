@@ -1,8 +1,8 @@
 """Fair share, measured: how long a web UI's calls take while one agent floods the API and somebody uploads slowly.
 
-    run.py BINARY [--seconds 10] [--cpu-ms 2] [--wait-ms 3] [--rate 1000] [--connections 200] CONCURRENCY...
+    run.py BINARY [--seconds 10] [--cpu-ms 2] [--wait-ms 3] [--rate 1000] [--connections 100] CONCURRENCY/PER_CLIENT...
 
-For each CONCURRENCY (0: no limit) a proxy is started before a target that has Python's limits (origin.py), and the
+For each pair of limits (0: none) a proxy is started before a target that has Python's limits (origin.py), and the
 calls of a web UI are timed twice: alone, and beside one agent that asks for RATE calls a second on CONNECTIONS
 connections and an upload at 10 kB/s. All of it runs on this machine, so read the ratios, not the times.
 """
@@ -125,11 +125,11 @@ def ui(port, seconds):
     return times[len(times) // 2], times[int(len(times) * 0.99)], failed[0]
 
 
-def start_proxy(binary, folder, origin, concurrency):
+def start_proxy(binary, folder, origin, limits):
     conf = pathlib.Path(folder) / "proxy.conf"
     conf.write_text(
         f'domain: "{DOMAIN}"\nlisteners {{ https {{ bind: ["127.0.0.1:0"] }}, http {{ enabled: false }} }}\n'
-        f'services {{ api {{ targets: ["127.0.0.1:{origin}"], concurrency: {concurrency} }} }}\n'
+        f'services {{ api {{ targets: ["127.0.0.1:{origin}"], {limits} }} }}\n'
         'access_log { enabled: false }\nlog { format: "json" }\n'
     )
     proxy = subprocess.Popen([binary, "run", "--config", conf], cwd=folder, stderr=subprocess.PIPE, text=True)
@@ -142,14 +142,14 @@ def start_proxy(binary, folder, origin, concurrency):
     sys.exit("the proxy did not start")
 
 
-def measure(arguments, concurrency):
+def measure(arguments, limits):
     origin = subprocess.Popen(
         [sys.executable, HERE / "origin.py", str(arguments.cpu_ms), str(arguments.wait_ms)],
         stdout=subprocess.PIPE,
         text=True,
     )
     with tempfile.TemporaryDirectory() as folder:
-        proxy, port = start_proxy(arguments.binary, folder, int(origin.stdout.readline()), concurrency)
+        proxy, port = start_proxy(arguments.binary, folder, int(origin.stdout.readline()), limits)
         try:
             idle = ui(port, arguments.seconds)
             load = subprocess.Popen(
@@ -187,19 +187,20 @@ def main():
         return flood_main(*map(int, sys.argv[2:5]))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("binary", type=lambda path: str(pathlib.Path(path).resolve()))
-    parser.add_argument("concurrency", type=int, nargs="+")
+    parser.add_argument("limits", nargs="+", help="concurrency/per_client, as 128/8")
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--cpu-ms", type=float, default=2)
     parser.add_argument("--wait-ms", type=float, default=3)
     parser.add_argument("--rate", type=int, default=1000)
     parser.add_argument("--connections", type=int, default=100)
     arguments = parser.parse_args()
-    print("| concurrency | idle p50 | idle p99 | busy p50 | busy p99 | ratio p99 | failed | the agent got |")
-    print("|---|---|---|---|---|---|---|---|")
-    for concurrency in arguments.concurrency:
-        idle, busy, agent = measure(arguments, concurrency)
+    print("| concurrency | per_client | idle p50 | idle p99 | busy p50 | busy p99 | ratio p99 | failed | the agent got |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for limits in arguments.limits:
+        concurrency, per_client = limits.split("/")
+        idle, busy, agent = measure(arguments, f"concurrency: {concurrency}, per_client: {per_client}")
         print(
-            f"| {concurrency or 'none'} | {idle[0]:.1f} | {idle[1]:.1f} | {busy[0]:.1f} | {busy[1]:.1f} "
+            f"| {concurrency} | {per_client} | {idle[0]:.1f} | {idle[1]:.1f} | {busy[0]:.1f} | {busy[1]:.1f} "
             f"| {busy[1] / idle[1]:.1f} | {idle[2] + busy[2]} | {agent} |",
             flush=True,
         )

@@ -115,6 +115,7 @@ pub(super) fn fault_with_hint(
         headers.insert(header::ALLOW, METHODS);
     }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if closes(kind) && asker.version != Version::HTTP_2 {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }

@@ -1,6 +1,7 @@
 //! A slot at a target: of one that has a free one, else after a wait in the queue of the best.
 //!
-//! Limits: `services.*.concurrency`, `services.*.uploads`, `services.*.queue`, `services.*.queue_time`.
+//! Limits: `services.*.concurrency`, `services.*.uploads`, `services.*.per_client`, `services.*.queue`,
+//! `services.*.queue_time`.
 
 use super::scope::Worker;
 use super::site::Site;
@@ -12,7 +13,7 @@ use crate::domain::names::ServiceName;
 use crate::domain::settings::TurnSettings;
 use crate::runtime::{Deadline, now};
 use crate::telemetry::{AccessRecord, Counter, Gauge};
-use crate::upstream::{Group, Lane, Lease, NoSlot, Reach};
+use crate::upstream::{Applicant, Group, Lane, Lease, NoSlot, Reach};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
@@ -52,18 +53,19 @@ impl<'a> Turn<'a> {
     ) -> Result<Option<Lease>, Fault> {
         let Some(mut best) = self.group.lease(tried, reach) else { return Ok(None) };
         let Some(lane) = self.lane else { return Ok(Some(best)) };
-        if best.try_enter(lane) {
+        let applicant = applicant(record);
+        if best.try_enter(lane, applicant) {
             return Ok(Some(best));
         }
         // Another target may have a free one.
         let mut asked = tried.with(best.place());
         while let Some(mut other) = self.group.lease(asked, reach) {
-            if other.try_enter(lane) {
+            if other.try_enter(lane, applicant) {
                 return Ok(Some(other));
             }
             asked = asked.with(other.place());
         }
-        self.wait(worker, &mut best, lane, record).await?;
+        self.wait(worker, &mut best, lane, applicant, record).await?;
         Ok(Some(best))
     }
 
@@ -72,17 +74,17 @@ impl<'a> Turn<'a> {
         worker: &Worker,
         lease: &mut Lease,
         lane: Lane,
+        applicant: Applicant,
         record: Option<&AccessRecord>,
     ) -> Result<(), Fault> {
         let label = lease.target().label().clone();
-        let class = record.map_or(Class::Routine, class);
         let id = record.and_then(|record| record.request_id.to_str().ok()).unwrap_or_default();
-        tracing::debug!(request_id = id, address = %label, ?class, "waits for a slot");
+        tracing::debug!(request_id = id, address = %label, class = ?applicant.class, "waits for a slot");
         let begun = now();
         let deadline = *self.deadline.get_or_insert_with(|| Deadline::after(self.settings.queue_time));
         worker.metrics.add(Counter::Queued, 1);
         let waits = worker.metrics.gauge(Gauge::Queued);
-        let entered = lease.enter(lane, class, record.map_or(0, client), deadline).await;
+        let entered = lease.enter(lane, applicant, deadline).await;
         drop(waits);
         self.waited += now().saturating_duration_since(begun);
         let (counter, kind, detail) = match entered {
@@ -103,8 +105,13 @@ impl<'a> Turn<'a> {
     }
 }
 
-fn class(record: &AccessRecord) -> Class {
-    record.action.map_or(Class::Routine, |action| action.class(record.program == Program::Browser))
+/// Without a record it is a request of our own.
+fn applicant(record: Option<&AccessRecord>) -> Applicant {
+    let Some(record) = record else { return Applicant { class: Class::Routine, client: 0, limited: false } };
+    let class = record.action.map_or(Class::Routine, |action| action.class(record.program == Program::Browser));
+    // Who names no worker may be many people or programs behind one address.
+    let limited = class != Class::Interactive && record.worker.is_some();
+    Applicant { class, client: client(record), limited }
 }
 
 /// Who takes turns with others: an address, or one ClearML worker behind it. Who forges workers gains turns among

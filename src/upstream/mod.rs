@@ -34,7 +34,7 @@ pub use group::{Group, Reach};
 pub use inquiry::{InquiryError, Question, Told, inquire};
 pub use outbound::{Framing, Outbound};
 pub use pool::Pool;
-pub use slots::{Lane, NoSlot};
+pub use slots::{Applicant, Lane, NoSlot};
 pub use target::{Lease, Target, TargetView};
 pub use waiting::Held;
 pub use watch::Watch;

@@ -3,12 +3,16 @@
 //! Owns: counting over all workers, the wait, handing a slot over. Leaves: the order to `domain::fair_queue`.
 //! While nobody waits, taking and giving back are one atomic operation each. A slot that somebody waits for is handed
 //! over and never free in between, so that nobody overtakes.
-//! Limits: `services.*.concurrency`, `services.*.uploads`, `services.*.queue`, `services.*.queue_time`.
+//! Limits: `services.*.concurrency`, `services.*.uploads`, `services.*.per_client`, `services.*.queue`,
+//! `services.*.queue_time`.
+
+mod shares;
 
 use crate::domain::class::Class;
 use crate::domain::fair_queue::{FairQueue, Spot};
 use crate::domain::settings::TurnSettings;
 use crate::runtime::Deadline;
+use shares::Shares;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
@@ -22,26 +26,79 @@ pub enum Lane {
     Uploads,
 }
 
+/// Who asks for a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Applicant {
+    /// How soon it is served where requests wait.
+    pub class: Class,
+    /// Who takes turns with others.
+    pub client: u64,
+    /// Whether it may have no more than its client's share.
+    pub limited: bool,
+}
+
 /// All slots of a target.
 #[derive(Debug)]
 pub(super) struct Lanes {
     calls: Arc<Slots>,
     uploads: Arc<Slots>,
+    shares: Shares,
+}
+
+/// What a request has of a target's slots.
+#[derive(Debug)]
+#[must_use = "the slots are free again at once"]
+pub(super) struct Entry {
+    _slot: Slot,
+    /// Of its client's share, where that is limited.
+    _share: Option<Slot>,
 }
 
 impl Lanes {
     pub(super) fn new(turns: &TurnSettings) -> Self {
         let slots = |most| Slots::new(most, turns.queue);
-        Self { calls: slots(most(turns.concurrency)), uploads: slots(most(turns.uploads)) }
+        let shares = Shares::new(most(turns.per_client), turns.queue);
+        Self { calls: slots(most(turns.concurrency)), uploads: slots(most(turns.uploads)), shares }
     }
 
     /// Goes on by other settings.
     pub(super) fn follow(&self, turns: &TurnSettings) {
         self.calls.follow(most(turns.concurrency), turns.queue);
         self.uploads.follow(most(turns.uploads), turns.queue);
+        self.shares.follow(most(turns.per_client), turns.queue);
     }
 
-    pub(super) const fn get(&self, lane: Lane) -> &Arc<Slots> {
+    /// A slot, where one is free and nobody waits for it.
+    pub(super) fn try_enter(&self, lane: Lane, applicant: Applicant) -> Option<Entry> {
+        let share = match self.share(lane, applicant) {
+            Some(share) => Some(share.try_take()?),
+            None => None,
+        };
+        Some(Entry { _slot: self.get(lane).try_take()?, _share: share })
+    }
+
+    /// A slot, after a wait where none is free.
+    ///
+    /// # Errors
+    /// `NoSlot`.
+    ///
+    /// # Cancel safety
+    /// The place in the queue is given up.
+    pub(super) async fn enter(&self, lane: Lane, applicant: Applicant, deadline: Deadline) -> Result<Entry, NoSlot> {
+        let share = match self.share(lane, applicant) {
+            Some(share) => Some(share.take(applicant, deadline).await?),
+            None => None,
+        };
+        Ok(Entry { _slot: self.get(lane).take(applicant, deadline).await?, _share: share })
+    }
+
+    /// What limits a client beside the target's own slots.
+    fn share(&self, lane: Lane, applicant: Applicant) -> Option<&Arc<Slots>> {
+        let limited = lane == Lane::Calls && applicant.limited;
+        limited.then(|| self.shares.of(applicant.client)).flatten()
+    }
+
+    const fn get(&self, lane: Lane) -> &Arc<Slots> {
         match lane {
             Lane::Calls => &self.calls,
             Lane::Uploads => &self.uploads,
@@ -50,7 +107,7 @@ impl Lanes {
 
     /// Requests that wait for any of them.
     pub(super) fn queued(&self) -> u64 {
-        self.calls.level().1 + self.uploads.level().1
+        self.calls.level().1 + self.uploads.level().1 + self.shares.queued()
     }
 }
 
@@ -66,7 +123,7 @@ fn most(slots: usize) -> u32 {
 
 /// The slots of one lane of a target.
 #[derive(Debug)]
-pub(super) struct Slots {
+struct Slots {
     /// Slots taken, and above them in the upper half requests that wait: together, so that whoever gives a slot back
     /// sees who waits, and whoever begins to wait sees a slot that is free.
     count: AtomicU64,
@@ -81,7 +138,7 @@ pub(super) struct Slots {
 /// The right to have a target work on one request; given back, or handed on, when dropped.
 #[derive(Debug)]
 #[must_use = "the slot is free again at once"]
-pub(super) struct Slot(Option<Arc<Slots>>);
+struct Slot(Option<Arc<Slots>>);
 
 /// Why there is no slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,7 +160,7 @@ const fn waiting(count: u64) -> u64 {
 }
 
 impl Slots {
-    pub(super) fn new(max: u32, queue_max: usize) -> Arc<Self> {
+    fn new(max: u32, queue_max: usize) -> Arc<Self> {
         Arc::new(Self {
             count: AtomicU64::new(0),
             max: AtomicU32::new(max),
@@ -113,7 +170,7 @@ impl Slots {
     }
 
     /// Goes on with other limits; nobody loses a slot.
-    pub(super) fn follow(self: &Arc<Self>, max: u32, queue_max: usize) {
+    fn follow(self: &Arc<Self>, max: u32, queue_max: usize) {
         self.max.store(max, Ordering::SeqCst);
         self.queue_max.store(queue_max, Ordering::SeqCst);
         self.fill();
@@ -128,13 +185,13 @@ impl Slots {
     }
 
     /// Requests that have a slot, and requests that wait for one.
-    pub(super) fn level(&self) -> (u64, u64) {
+    fn level(&self) -> (u64, u64) {
         let count = self.count.load(Ordering::SeqCst);
         (taken(count), waiting(count))
     }
 
     /// A slot, where one is free and nobody waits for it.
-    pub(super) fn try_take(self: &Arc<Self>) -> Option<Slot> {
+    fn try_take(self: &Arc<Self>) -> Option<Slot> {
         if self.max() == u64::from(NO_LIMIT) {
             return Some(Slot(None));
         }
@@ -151,9 +208,9 @@ impl Slots {
     ///
     /// # Cancel safety
     /// The place in the queue is given up; a slot that was on its way goes to the next.
-    pub(super) async fn take(self: &Arc<Self>, class: Class, client: u64, deadline: Deadline) -> Result<Slot, NoSlot> {
+    async fn take(self: &Arc<Self>, applicant: Applicant, deadline: Deadline) -> Result<Slot, NoSlot> {
         let (give, mut receive) = oneshot::channel();
-        let wait = match self.begin_wait(class, client, give) {
+        let wait = match self.begin_wait(applicant, give) {
             Begun::Slot(slot) => return Ok(slot),
             Begun::Refused => return Err(NoSlot::Full),
             Begun::Waits(wait) => wait,
@@ -168,7 +225,7 @@ impl Slots {
         }
     }
 
-    fn begin_wait(self: &Arc<Self>, class: Class, client: u64, give: oneshot::Sender<Slot>) -> Begun {
+    fn begin_wait(self: &Arc<Self>, applicant: Applicant, give: oneshot::Sender<Slot>) -> Begun {
         let (begun, gone) = {
             let mut queue = self.queue();
             // A slot, or one more who waits: nothing can happen between the look and the count.
@@ -179,7 +236,7 @@ impl Slots {
             if free(before) {
                 return Begun::Slot(Slot(Some(Arc::clone(self))));
             }
-            match queue.join(class, client, give, self.queue_max.load(Ordering::SeqCst)) {
+            match queue.join(applicant.class, applicant.client, give, self.queue_max.load(Ordering::SeqCst)) {
                 Ok((spot, gone)) => {
                     if gone.is_some() {
                         self.count.fetch_sub(WAITING, Ordering::SeqCst);

@@ -1,10 +1,9 @@
 //! Target: one address of a service, what is believed of it, and the right to use it.
 
 use super::resolve::Addresses;
-use super::slots::{Lane, Lanes, NoSlot, Slot};
+use super::slots::{Applicant, Entry, Lane, Lanes, NoSlot};
 use super::waiting::Waiting;
 use crate::domain::addr::TargetAddr;
-use crate::domain::class::Class;
 use crate::domain::health::{Health, Sign, State};
 use crate::domain::names::ServiceName;
 use crate::domain::settings::{HealthSettings, ProbeSettings, TurnSettings};
@@ -296,19 +295,19 @@ pub struct Lease {
     target: Arc<Target>,
     place: usize,
     /// What it has of the target's slots.
-    slot: Option<Slot>,
+    entry: Option<Entry>,
 }
 
 impl Lease {
     pub(super) fn new(target: &Arc<Target>, place: usize) -> Self {
         target.outstanding.fetch_add(1, Ordering::Relaxed);
-        Self { target: Arc::clone(target), place, slot: None }
+        Self { target: Arc::clone(target), place, entry: None }
     }
 
     /// Takes a slot of the target, if one is free.
-    pub fn try_enter(&mut self, lane: Lane) -> bool {
-        self.slot = self.target.lanes.get(lane).try_take();
-        self.slot.is_some()
+    pub fn try_enter(&mut self, lane: Lane, applicant: Applicant) -> bool {
+        self.entry = self.target.lanes.try_enter(lane, applicant);
+        self.entry.is_some()
     }
 
     /// Takes a slot of the target, after a wait where none is free.
@@ -318,8 +317,8 @@ impl Lease {
     ///
     /// # Cancel safety
     /// The place in the queue is given up.
-    pub async fn enter(&mut self, lane: Lane, class: Class, client: u64, deadline: Deadline) -> Result<(), NoSlot> {
-        self.slot = Some(self.target.lanes.get(lane).take(class, client, deadline).await?);
+    pub async fn enter(&mut self, lane: Lane, applicant: Applicant, deadline: Deadline) -> Result<(), NoSlot> {
+        self.entry = Some(self.target.lanes.enter(lane, applicant, deadline).await?);
         Ok(())
     }
 

@@ -119,6 +119,30 @@ fn one_worker_that_floods_keeps_nobody_waiting_for_all_of_it() {
 }
 
 #[test]
+fn one_worker_has_its_share_and_everybody_else_is_served_beside_it() {
+    let (origin, gate) = gated();
+    let proxy = Run::to(&origin)
+        .conf("log { filter: \"debug\" }\nservices { api { per_client: 2, queue_time: \"15s\" } }")
+        .start();
+    let mut held = Vec::new();
+    let mut ask = |request: &str| {
+        let mut client = Client::https(&proxy);
+        client.send(request);
+        held.push(client);
+        origin.wait_requests(held.len());
+    };
+    ask(&by_worker("flood-1", "runaway"));
+    ask(&by_worker("flood-2", "runaway"));
+    let mut third = waiting(&proxy, &by_worker("flood-3", "runaway"), "flood-3");
+    ask(&by_worker("other", "gpu-1"));
+    ask(&call("nobody", "/tasks.get_all", ""));
+    ask(&call("person", "/tasks.get_all_ex", "X-Allegro-Client: Webapp-2.3.0\r\nX-ClearML-Worker: runaway\r\n"));
+    gate.open();
+    held.iter_mut().chain([&mut third]).for_each(|client| assert_eq!(client.answer().status, 200));
+    assert_eq!(ids(&origin).last().unwrap(), "flood-3");
+}
+
+#[test]
 fn in_a_full_queue_the_one_who_fills_it_makes_room() {
     let (origin, gate) = gated();
     let mut proxy = Run::to(&origin).conf(ONE).conf("services { api { queue: 3 } }").start();

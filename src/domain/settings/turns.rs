@@ -11,6 +11,8 @@ pub struct TurnSettings {
     pub concurrency: usize,
     /// Requests at once whose body streams, besides; 0 for no limit.
     pub uploads: usize,
+    /// Requests of one ClearML worker at once; 0 for no limit.
+    pub per_client: usize,
     /// Requests that may wait for a slot, of each kind.
     pub queue: usize,
     /// How long one of them may wait.
@@ -30,12 +32,18 @@ impl TurnSettings {
     /// The defaults of `service`; docs/design/queue.md says why.
     #[must_use]
     pub fn of(service: ServiceName) -> Self {
-        let (slots, queue_time) = match service {
-            ServiceName::App => (0, 4),
-            ServiceName::Api => (128, 4),
-            ServiceName::Files => (1_024, 20),
+        let (slots, per_client, queue_time) = match service {
+            ServiceName::App => (0, 0, 4),
+            ServiceName::Api => (128, 8, 4),
+            ServiceName::Files => (1_024, 0, 20),
         };
-        Self { concurrency: slots, uploads: slots, queue: 1_024, queue_time: Duration::from_secs(queue_time) }
+        Self {
+            concurrency: slots,
+            uploads: slots,
+            per_client,
+            queue: 1_024,
+            queue_time: Duration::from_secs(queue_time),
+        }
     }
 }
 

@@ -12,7 +12,7 @@ type Taking = Pin<Box<dyn Future<Output = Result<Slot, NoSlot>>>>;
 
 fn take(slots: &Arc<Slots>, class: Class, client: u64) -> Taking {
     let slots = Arc::clone(slots);
-    Box::pin(async move { slots.take(class, client, Deadline::after(HOUR)).await })
+    Box::pin(async move { slots.take(Applicant { class, client, limited: false }, Deadline::after(HOUR)).await })
 }
 
 fn poll(taking: &mut Taking) -> Option<Result<Slot, NoSlot>> {
@@ -62,8 +62,11 @@ async fn waiting_ends_at_the_deadline_and_where_there_is_no_room() {
     let mut waits = take(&slots, Class::Routine, 1);
     assert!(poll(&mut waits).is_none());
     let soon = || Deadline::after(Duration::from_millis(10));
-    assert_eq!(slots.take(Class::Routine, 1, soon()).await.unwrap_err(), NoSlot::Full);
-    let person = slots.take(Class::Interactive, 1, soon());
+    assert_eq!(
+        slots.take(Applicant { class: Class::Routine, client: 1, limited: false }, soon()).await.unwrap_err(),
+        NoSlot::Full
+    );
+    let person = slots.take(Applicant { class: Class::Interactive, client: 1, limited: false }, soon());
     assert_eq!(person.await.unwrap_err(), NoSlot::Late);
     assert_eq!(poll(&mut waits).unwrap().unwrap_err(), NoSlot::Full, "it made room for a person");
     assert_eq!(slots.level(), (1, 0));
@@ -89,6 +92,58 @@ async fn limits_can_change_while_requests_wait() {
     assert_eq!(last.len(), 1);
     last.pop();
     assert_eq!(slots.level(), (1, 0));
+}
+
+fn turns(concurrency: usize, per_client: usize) -> TurnSettings {
+    TurnSettings { concurrency, per_client, uploads: 0, queue: 10, queue_time: HOUR }
+}
+
+#[tokio::test]
+async fn a_client_has_its_share_where_it_is_limited() {
+    let lanes = Lanes::new(&turns(10, 2));
+    let flood = Applicant { class: Class::Routine, client: 1, limited: true };
+    let enter = |applicant| lanes.try_enter(Lane::Calls, applicant);
+    let mut held = vec![enter(flood).unwrap(), enter(flood).unwrap()];
+    assert!(enter(flood).is_none() && enter(Applicant { class: Class::Bulk, ..flood }).is_none());
+    assert_eq!(lanes.calls.level(), (2, 0), "what was refused took no slot");
+    held.push(enter(Applicant { limited: false, ..flood }).unwrap());
+    held.push(enter(Applicant { client: 1 << 60, ..flood }).unwrap());
+    held.push(lanes.try_enter(Lane::Uploads, flood).unwrap());
+    let mut waits = Box::pin(lanes.enter(Lane::Calls, flood, Deadline::after(HOUR)));
+    assert!(waits.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    assert_eq!(lanes.queued(), 1);
+    drop(held.remove(0));
+    held.push(waits.await.unwrap());
+    lanes.follow(&turns(10, 3));
+    held.push(enter(flood).unwrap());
+    assert!(enter(flood).is_none());
+    lanes.follow(&turns(10, 0));
+    held.push(enter(flood).unwrap());
+    drop(held);
+    assert_eq!((lanes.calls.level(), lanes.queued()), ((0, 0), 0));
+}
+
+#[tokio::test]
+async fn clients_that_meet_in_a_share_take_turns() {
+    let lanes = Lanes::new(&turns(0, 1));
+    let flood = Applicant { class: Class::Routine, client: 1, limited: true };
+    let other = Applicant { client: 2, ..flood };
+    let held = lanes.try_enter(Lane::Calls, flood).unwrap();
+    let mut order = tokio::task::JoinSet::new();
+    let lanes = Arc::new(lanes);
+    for (name, applicant) in [("flood", flood), ("flood", flood), ("flood", flood), ("other", other)] {
+        let lanes = Arc::clone(&lanes);
+        order.spawn(async move { lanes.enter(Lane::Calls, applicant, Deadline::after(HOUR)).await.map(|_| name) });
+    }
+    while lanes.queued() < 4 {
+        tokio::task::yield_now().await;
+    }
+    drop(held);
+    let mut served = Vec::new();
+    while let Some(name) = order.join_next().await {
+        served.push(name.unwrap().unwrap());
+    }
+    assert_eq!(served[..2], ["flood", "other"]);
 }
 
 proptest! {
@@ -149,7 +204,8 @@ fn no_wake_up_is_lost_between_threads() {
                 runtime.block_on(async move {
                     for number in 0..REQUESTS {
                         let class = Class::ALL[(number % 3) as usize];
-                        let taking = slots.take(class, thread, Deadline::after(HOUR));
+                        let taking =
+                            slots.take(Applicant { class, client: thread, limited: false }, Deadline::after(HOUR));
                         // Every fifth gives up at some point of its wait.
                         let slot = match number % 5 {
                             0 => {

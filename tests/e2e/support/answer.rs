@@ -56,7 +56,7 @@ impl Answer {
     pub(crate) fn assert_fault(&self, status: u16, fault: &str) {
         let got = (self.status, self.fields.all("x-fault").join(","));
         assert_eq!(got, (status, fault.to_owned()), "{}\n{}", self.fields, self.text());
-        for name in ["date", "content-length", "x-request-id"] {
+        for name in ["date", "content-length", "x-request-id", "x-content-type-options"] {
             assert!(self.fields.all(name).len() == 1, "{name} in {status}:\n{}", self.fields);
         }
     }
