@@ -26,21 +26,21 @@ pub enum Lead {
 ///
 /// Source: clearml `storage/helper.py` (uploads POST to exactly `files_server`), `backend_api/session/session.py`.
 #[must_use]
-pub fn lead(service: ServiceName, method: &Method, has_body: bool, base: &str) -> Lead {
+pub fn lead(service: ServiceName, method: &Method, has_body: bool, base: impl FnOnce() -> String) -> Lead {
     let page_load = !has_body && (method == Method::GET || method == Method::HEAD);
-    match service {
-        _ if page_load => Lead::Permanent308,
-        ServiceName::Api => Lead::Permanent308,
-        ServiceName::App => Lead::Refuse {
-            text: format!("Open {base} instead; in clearml.conf, set api.web_server: \"{base}\". Nothing was stored."),
-        },
-        ServiceName::Files => Lead::Refuse {
-            text: format!(
-                "In clearml.conf, set api.files_server: \"{base}\" (or CLEARML_FILES_HOST={base}). Nothing was stored \
-                 or deleted."
-            ),
-        },
+    if page_load || service == ServiceName::Api {
+        return Lead::Permanent308;
     }
+    let base = base();
+    let text = if service == ServiceName::App {
+        format!("Open {base} instead; in clearml.conf, set api.web_server: \"{base}\". Nothing was stored.")
+    } else {
+        format!(
+            "In clearml.conf, set api.files_server: \"{base}\" (or CLEARML_FILES_HOST={base}). Nothing was stored or \
+             deleted."
+        )
+    };
+    Lead::Refuse { text }
 }
 
 #[cfg(test)]
@@ -63,7 +63,11 @@ mod tests {
             (ServiceName::Files, Method::GET, NO_BODY),
             (ServiceName::Files, Method::HEAD, NO_BODY),
         ] {
-            assert_eq!(lead(service, &method, has_body, "https://x"), Lead::Permanent308, "{service} {method}");
+            assert_eq!(
+                lead(service, &method, has_body, || String::from("https://x")),
+                Lead::Permanent308,
+                "{service} {method}"
+            );
         }
     }
 
@@ -87,7 +91,7 @@ mod tests {
             (ServiceName::App, Method::GET, BODY, "https://app.x", "\"https://app.x\""),
             (ServiceName::App, Method::DELETE, NO_BODY, "https://app.x", "\"https://app.x\""),
         ] {
-            let Lead::Refuse { text } = lead(service, &method, has_body, base) else {
+            let Lead::Refuse { text } = lead(service, &method, has_body, || base.to_owned()) else {
                 panic!("{service} {method} {has_body} was redirected")
             };
             assert!(text.contains(named), "{text}");

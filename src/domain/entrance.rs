@@ -115,11 +115,22 @@ fn common_parent(one: &str, other: &str) -> Option<String> {
     (!labels.is_empty()).then(|| labels.join("."))
 }
 
+const PATH_ROOM: usize = 128;
+
 /// `https://host` in lower case, with the port where it is not 443.
 #[must_use]
 pub fn https_origin(host: &str, port: u16) -> String {
-    let host = host.to_ascii_lowercase();
-    if port == 443 { format!("https://{host}") } else { format!("https://{host}:{port}") }
+    const SCHEME: &str = "https://";
+    // With room for the path that most callers put behind it: redirects are written for every plain request.
+    let mut origin = String::with_capacity(SCHEME.len() + host.len() + PATH_ROOM);
+    origin.push_str(SCHEME);
+    origin.push_str(host);
+    origin.make_ascii_lowercase();
+    if port != 443 {
+        origin.push(':');
+        origin.push_str(&port.to_string());
+    }
+    origin
 }
 
 #[cfg(test)]

@@ -96,10 +96,10 @@ async fn answer(
         return Ok(Led::Answer(options()));
     }
     let origin = https_origin(checked.host(), scope.https_port);
-    let base = format!("{origin}{}", route.prefix);
-    match lead(route.service, checked.request().method(), !checked.request().body().is_end_stream(), &base) {
+    let base = || format!("{origin}{}", route.prefix);
+    match lead(route.service, checked.request().method(), !checked.request().body().is_end_stream(), base) {
         // The path begins with a slash, so it cannot name another host.
-        Lead::Permanent308 => redirect(format!("{origin}{}", target_of(&checked)), record).map(Led::Answer),
+        Lead::Permanent308 => redirect(origin + target_of(&checked), record).map(Led::Answer),
         Lead::Refuse { text } => Ok(Led::Refuse(text)),
     }
 }
