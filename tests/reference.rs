@@ -23,3 +23,8 @@ fn proxy_conf_is_up_to_date() {
 fn configuration_page_is_up_to_date() {
     check("configuration", "docs/reference/configuration.md");
 }
+
+#[test]
+fn metrics_page_is_up_to_date() {
+    check("metrics", "docs/reference/metrics.md");
+}

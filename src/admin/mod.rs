@@ -7,6 +7,8 @@
 mod client;
 mod command;
 mod entry;
+mod exposition;
+mod measured;
 mod pages;
 mod routes;
 mod socket;
@@ -17,6 +19,7 @@ mod web;
 pub use client::{CallError, call};
 pub use command::{Asked, Command, MaintenanceOrder, Outcome, TargetOrder};
 pub use entry::Entry;
+pub use measured::metrics_reference;
 pub use socket::{AdminSocket, SocketError};
 pub use token::{Token, TokenError};
 pub use views::{

@@ -4,10 +4,13 @@
 
 use super::command::{Asked, Command, Outcome};
 use super::entry::Entry;
+use super::exposition::Format;
+use super::measured::{process_families, status_families};
 use super::views::{ServiceView, StatusView};
-use crate::runtime::Deadline;
+use crate::runtime::{Deadline, process_use, wall};
+use crate::telemetry::Metrics;
 use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY,
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY, VARY,
     WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use http::{Method, Request, Response, StatusCode};
@@ -16,7 +19,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use std::convert::Infallible;
 use std::fmt::Write;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::sync::{mpsc, oneshot};
 
 /// A body of any length; one that never ends is cut when the listener goes.
@@ -43,6 +46,10 @@ const OPEN: [&str; 2] = ["/healthz", "/readyz"];
 pub(super) struct Sources {
     /// Whoever knows how things are.
     pub(super) app: mpsc::Sender<Asked>,
+    /// What the workers count.
+    pub(super) metrics: Metrics,
+    /// When the process started.
+    pub(super) started: SystemTime,
 }
 
 /// One request, let in or not.
@@ -93,6 +100,7 @@ async fn page(visit: &Visit<'_>, sources: &Sources) -> Response<Body> {
     match visit.request.uri().path() {
         "/healthz" => text(StatusCode::OK, "ok\n"),
         "/readyz" => readiness(visit, sources.status().await),
+        "/metrics" => metrics(visit, sources).await,
         "/" => text(StatusCode::OK, "/healthz\n/readyz\n/metrics\n"),
         _ => text(StatusCode::NOT_FOUND, "there is no such page\n"),
     }
@@ -111,6 +119,17 @@ impl Sources {
             _ => None,
         }
     }
+}
+
+/// Without an answer from the life cycle there is still what the workers count.
+async fn metrics(visit: &Visit<'_>, sources: &Sources) -> Response<Body> {
+    let format = Format::accepted(visit.request.headers());
+    let mut families = sources.status().await.map_or_else(Vec::new, |status| status_families(&status, wall()));
+    families.extend(sources.metrics.families());
+    families.extend(process_families(&process_use(), sources.started));
+    let mut answer = whole(StatusCode::OK, format.media_type(), format.write(&families));
+    answer.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
+    answer
 }
 
 /// Ready is what takes requests: targets that are down are told of and change nothing, because every instance would
@@ -165,6 +184,7 @@ mod tests {
             reason: None,
             since: None,
             outstanding: 0,
+            queued: 0,
         };
         let targets = vec![target("up"), target("down"), target("drained")];
         let mut service = ServiceView { name: String::from("api"), maintenance: None, waiting: 0, targets };

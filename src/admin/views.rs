@@ -33,6 +33,9 @@ pub struct StatusView {
     pub tunnels: u64,
     /// Idle connections to targets.
     pub pooled_connections: u64,
+    /// Bytes in memory above which new requests are refused.
+    #[serde(default)]
+    pub memory_limit: Option<u64>,
     /// What is served with.
     pub certificates: Vec<CertificateView>,
     /// The last one, if there was any.
@@ -101,8 +104,11 @@ pub struct TargetStatus {
     pub reason: Option<String>,
     /// Since when.
     pub since: Option<String>,
-    /// Requests that use it.
+    /// Requests that use it or wait for a slot.
     pub outstanding: usize,
+    /// Those of them that wait.
+    #[serde(default)]
+    pub queued: u64,
 }
 
 /// One certificate.
@@ -162,6 +168,11 @@ pub struct UpgradeView {
     pub problem: Option<String>,
 }
 
+/// The seconds since 1970 of a moment as `timestamp` writes it.
+pub(super) fn seconds_of(text: &str) -> Option<i64> {
+    OffsetDateTime::parse(text, &Rfc3339).ok().map(OffsetDateTime::unix_timestamp)
+}
+
 /// A moment as text: `2026-11-27T04:05:06Z`.
 #[must_use]
 pub fn timestamp(at: SystemTime) -> String {
@@ -178,5 +189,7 @@ mod tests {
     fn moments_are_written_to_the_second() {
         let at = SystemTime::UNIX_EPOCH + Duration::from_millis(1_709_210_096_089);
         assert_eq!(timestamp(at), "2024-02-29T12:34:56Z");
+        assert_eq!(seconds_of("2024-02-29T12:34:56Z"), Some(1_709_210_096));
+        assert_eq!(seconds_of("yesterday"), None);
     }
 }

@@ -5,8 +5,8 @@
 use super::command::Asked;
 use super::entry::Entry;
 use super::pages::{self, Sources};
-use crate::runtime::{Deadline, Place, Places, ShutdownWatch, Stop, Tasks};
-use crate::telemetry::{Counter, WorkerMetrics};
+use crate::runtime::{Deadline, Place, Places, ShutdownWatch, Stop, Tasks, wall};
+use crate::telemetry::{Counter, Metrics, WorkerMetrics};
 use arc_swap::ArcSwap;
 use http::Request;
 use hyper::body::Incoming;
@@ -51,17 +51,12 @@ struct Inner {
 }
 
 impl AdminWeb {
-    /// Asks `app` how things are; `connections` at once. Connections run as `tasks`.
+    /// Asks `app` how things are, and shows `metrics`; `connections` at once. Connections run as `tasks`.
     #[must_use]
-    pub fn new(
-        entry: Entry,
-        connections: usize,
-        app: mpsc::Sender<Asked>,
-        counts: WorkerMetrics,
-        tasks: Tasks,
-    ) -> Self {
+    pub fn new(entry: Entry, connections: usize, app: mpsc::Sender<Asked>, metrics: &Metrics, tasks: Tasks) -> Self {
         let (entry, places) = (ArcSwap::from_pointee(entry), Places::new(connections));
-        Self(Arc::new(Inner { entry, places, sources: Sources { app }, counts, tasks }))
+        let sources = Sources { app, metrics: metrics.clone(), started: wall() };
+        Self(Arc::new(Inner { entry, places, sources, counts: metrics.worker(0), tasks }))
     }
 
     /// Lets in by other rules from the next request on.

@@ -67,7 +67,7 @@ impl App {
         let watch = Watch::new(files);
         let (asking, asked) = mpsc::channel(COMMANDS_MAX);
         let (tasks, places) = (Tasks::new(), picture.settings.admin_listener.connections.get());
-        let web = AdminWeb::new(entry, places, asking.clone(), metrics.worker(0), tasks.clone());
+        let web = AdminWeb::new(entry, places, asking.clone(), &metrics, tasks.clone());
         let running = Running {
             picture,
             listeners,

@@ -7,7 +7,7 @@ use crate::admin::{
 use crate::domain::expiry::days_left;
 use crate::domain::names::ServiceName;
 use crate::request::Maintenance;
-use crate::runtime::{now, wall};
+use crate::runtime::{memory_available, now, wall};
 use crate::telemetry::Gauge;
 use crate::tls::LoadedCertificate;
 use std::time::SystemTime;
@@ -34,6 +34,7 @@ impl Running {
             requests: self.metrics.level(Gauge::Requests),
             tunnels: self.metrics.level(Gauge::Tunnels),
             pooled_connections: self.metrics.level(Gauge::PooledConnections),
+            memory_limit: self.picture.settings.memory.limit_within(memory_available()),
             certificates: store
                 .certificates()
                 .iter()
@@ -72,6 +73,7 @@ impl Running {
             reason: (!target.reason.is_empty()).then_some(target.reason),
             since: wall().checked_sub(target.since).map(timestamp),
             outstanding: target.outstanding,
+            queued: target.queued,
         });
         ServiceView {
             name: service.as_str().to_owned(),

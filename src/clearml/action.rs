@@ -15,7 +15,8 @@ use names::{BULK, NAMES};
 pub struct Action(u8);
 
 /// Names that ClearML does not have: what is no API call, and calls that the table does not know.
-const OWN: [&str; 6] = ["other", "api.preflight", "app.page", "files.upload", "files.download", "files.delete"];
+const OWN: [&str; 7] =
+    ["other", "api.preflight", "app.page", "files.upload", "files.download", "files.delete", "files.other"];
 
 impl Action {
     /// An API call that the table does not know, or a path that is none.
@@ -30,6 +31,8 @@ impl Action {
     pub const DOWNLOAD: Self = Self(4);
     /// Files removed.
     pub const DELETE: Self = Self(5);
+    /// Anything else of the file server's.
+    pub const FILES_OTHER: Self = Self(6);
 
     /// How many there are.
     pub const COUNT: usize = OWN.len() + NAMES.len();
@@ -56,7 +59,7 @@ impl Action {
             Method::DELETE => Self::DELETE,
             Method::POST if path == "/delete_many" => Self::DELETE,
             Method::POST | Method::PUT | Method::PATCH => Self::UPLOAD,
-            _ => Self::OTHER,
+            _ => Self::FILES_OTHER,
         }
     }
 
@@ -85,6 +88,16 @@ impl Action {
     pub fn name(self) -> &'static str {
         let index = self.index();
         OWN.get(index).or_else(|| NAMES.get(index - OWN.len())).copied().unwrap_or_default()
+    }
+
+    /// The service that it is asked of.
+    #[must_use]
+    pub const fn service(self) -> ServiceName {
+        match self {
+            Self::PAGE => ServiceName::App,
+            Self::UPLOAD | Self::DOWNLOAD | Self::DELETE | Self::FILES_OTHER => ServiceName::Files,
+            _ => ServiceName::Api,
+        }
     }
 
     /// Its position in `all`, for counters.
@@ -243,9 +256,10 @@ mod tests {
             (ServiceName::Files, Method::HEAD, "/p", "files.download"),
             (ServiceName::Files, Method::DELETE, "/p", "files.delete"),
             (ServiceName::Files, Method::POST, "/delete_many", "files.delete"),
-            (ServiceName::Files, Method::OPTIONS, "/p", "other"),
+            (ServiceName::Files, Method::OPTIONS, "/p", "files.other"),
         ] {
-            assert_eq!(Action::of(service, &method, path).name(), name, "{method} {path}");
+            let action = Action::of(service, &method, path);
+            assert_eq!((action.name(), action.service()), (name, service), "{method} {path}");
         }
     }
 

@@ -100,6 +100,8 @@ pub(super) enum Reference {
     ProxyConf,
     /// docs/reference/configuration.md
     Configuration,
+    /// docs/reference/metrics.md
+    Metrics,
 }
 
 /// `clearway run`.

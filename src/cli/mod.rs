@@ -59,6 +59,7 @@ fn dispatch(command: Command) -> ExitCode {
             let text = match page {
                 Reference::ProxyConf => crate::config::proxy_conf(),
                 Reference::Configuration => crate::config::configuration(),
+                Reference::Metrics => crate::admin::metrics_reference(),
             };
             output::data(text.trim_end());
             ExitCode::SUCCESS

@@ -56,7 +56,7 @@ pub(super) fn table(view: &StatusView) -> String {
 
 fn targets(service: &ServiceView) -> impl Iterator<Item = Vec<String>> {
     service.targets.iter().map(|target| {
-        let TargetStatus { address, state, reason, since, outstanding } = target.clone();
+        let TargetStatus { address, state, reason, since, outstanding, .. } = target.clone();
         let (since, reason) = (since.unwrap_or_default(), reason.unwrap_or_default());
         vec![service.name.clone(), address, state, since, outstanding.to_string(), reason]
     })

@@ -103,10 +103,7 @@ async fn open(acceptor: &Acceptor, mut stream: ReadAhead, facts: &mut Connection
 /// Notes what the handshake settled; whether HTTP/2 is spoken.
 fn secured(acceptor: &Acceptor, stream: &TlsStream<ReadAhead>, facts: &mut ConnectionFacts) -> bool {
     let tls = facts_of(stream.get_ref().1);
-    acceptor.connections.metrics.add(Counter::TlsHandshakes, 1);
-    if tls.resumed {
-        acceptor.connections.metrics.add(Counter::TlsResumed, 1);
-    }
+    acceptor.connections.metrics.tls_completed(tls.version, tls.resumed);
     let http2 = tls.http2;
     facts.tls = Some(tls);
     http2

@@ -2,13 +2,16 @@
 //!
 //! Owns: names, help texts, counting and adding up. Each worker counts in a shard of its own, on cache lines that no
 //! other worker writes; sums are made when somebody asks. Labels come from closed sets, so nothing is looked up and
-//! nothing grows; names that clients choose have a bounded number of places (`top`). Leaves: an exposition format to whoever serves one.
+//! nothing grows; names that clients choose have a bounded number of places (`top`). Leaves: an exposition format to
+//! whoever serves one.
 
+mod family;
 mod histogram;
 mod shard;
 mod top;
 mod traffic;
 
+pub use family::{Family, FamilyKind, Sample, Value};
 pub use histogram::{BOUNDS_MICROS, Durations};
 pub use shard::{GaugeGuard, WorkerMetrics};
 pub use top::Heavy;
@@ -134,12 +137,18 @@ rows! {
     }
 }
 
-/// Requests by service and status class; counted by the access record.
+/// Counted by the access record.
 const REQUESTS: &str = "clearway_requests_total";
-/// Faults by kind.
+const REQUESTS_HELP: &str = "Requests by service and class of status.";
 const FAULTS: &str = "clearway_faults_total";
-/// TLS handshakes that failed, by reason.
+const FAULTS_HELP: &str = "Faults by kind, and whose side they are on.";
+const TLS_VERSIONS: &str = "clearway_tls_versions_total";
+const TLS_VERSIONS_HELP: &str = "TLS handshakes completed, by version.";
 const TLS_FAILURES: &str = "clearway_tls_handshakes_failed_total";
+const TLS_FAILURES_HELP: &str = "TLS handshakes that failed, by reason.";
+
+/// The versions of TLS, as `TlsFacts` names them.
+const VERSIONS: [&str; 2] = ["TLSv1.2", "TLSv1.3"];
 
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 /// `ServiceName::ALL`, then requests that reached none.
@@ -308,6 +317,9 @@ impl Metrics {
         let tls = TlsFailure::ALL.iter().map(|reason| {
             (TLS_FAILURES, Labels(vec![("reason", reason.as_str())]), self.sum(|shard| shard.tls_failures(*reason)))
         });
+        let versions = VERSIONS.iter().enumerate().map(|(index, version)| {
+            (TLS_VERSIONS, Labels(vec![("version", *version)]), self.sum(|shard| shard.tls_version(index)))
+        });
         let requests = SERVICES.iter().enumerate().flat_map(|(service, name)| {
             CLASSES.iter().enumerate().map(move |(class, text)| {
                 let labels = Labels(vec![("service", *name), ("class", *text)]);
@@ -318,6 +330,7 @@ impl Metrics {
             .chain(counters)
             .chain(requests)
             .chain(faults)
+            .chain(versions)
             .chain(tls)
             .chain(self.traffic().rows())
             .filter(|(_, _, value)| *value > 0)
@@ -351,7 +364,7 @@ mod tests {
     fn names_are_unique_and_in_the_usual_form() {
         let counters = Counter::ALL.iter().map(|row| (row.name(), row.help()));
         let gauges = Gauge::ALL.iter().map(|row| (row.name(), row.help()));
-        let mut seen = BTreeSet::from([REQUESTS, FAULTS, TLS_FAILURES]);
+        let mut seen = BTreeSet::from([REQUESTS, FAULTS, TLS_VERSIONS, TLS_FAILURES]);
         seen.extend(traffic::NAMES);
         for (name, help) in counters.chain(gauges) {
             assert!(seen.insert(name), "{name} twice");

@@ -42,6 +42,7 @@ mod local;
 mod logins;
 mod memory;
 mod methods;
+mod metrics;
 mod no_replay;
 mod parking;
 mod probes;

@@ -61,6 +61,14 @@ pub struct Durations {
 }
 
 impl Durations {
+    /// Adds what `other` counted.
+    pub(super) fn add(&mut self, other: &Self) {
+        for (sum, bucket) in self.buckets.iter_mut().zip(&other.buckets) {
+            *sum = sum.wrapping_add(*bucket);
+        }
+        self.sum_micros = self.sum_micros.wrapping_add(other.sum_micros);
+    }
+
     /// How many were counted.
     #[must_use]
     pub fn count(&self) -> u64 {

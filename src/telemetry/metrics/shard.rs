@@ -1,7 +1,7 @@
 //! One worker's counts: arrays of atomics, indexed by the rows of the tables, alone on their cache lines.
 
 use super::traffic::{Passed, TrafficShard};
-use super::{CLASSES, Counter, Gauge, SERVICES, TlsFailure};
+use super::{CLASSES, Counter, Gauge, SERVICES, TlsFailure, VERSIONS};
 use crate::domain::fault::FaultKind;
 use crate::domain::names::ServiceName;
 use http::StatusCode;
@@ -20,6 +20,7 @@ struct Shard {
     gauges: [AtomicU64; Gauge::ALL.len()],
     faults: [AtomicU64; FaultKind::ALL.len()],
     tls_failures: [AtomicU64; TlsFailure::ALL.len()],
+    tls_versions: [AtomicU64; VERSIONS.len()],
     requests: [AtomicU64; SERVICES.len() * CLASSES.len()],
     traffic: TrafficShard,
 }
@@ -31,6 +32,7 @@ impl Default for Shard {
             gauges: [const { AtomicU64::new(0) }; Gauge::ALL.len()],
             faults: [const { AtomicU64::new(0) }; FaultKind::ALL.len()],
             tls_failures: [const { AtomicU64::new(0) }; TlsFailure::ALL.len()],
+            tls_versions: [const { AtomicU64::new(0) }; VERSIONS.len()],
             requests: [const { AtomicU64::new(0) }; SERVICES.len() * CLASSES.len()],
             traffic: TrafficShard::default(),
         }
@@ -60,6 +62,15 @@ impl WorkerMetrics {
     /// Counts a fault that belongs to no access record; a record counts its own.
     pub fn fault(&self, kind: FaultKind) {
         add(&self.0.faults, kind.index(), 1);
+    }
+
+    /// Counts a TLS handshake that settled on `version`.
+    pub fn tls_completed(&self, version: &str, resumed: bool) {
+        self.add(Counter::TlsHandshakes, 1);
+        self.add(Counter::TlsResumed, u64::from(resumed));
+        if let Some(index) = VERSIONS.iter().position(|known| *known == version) {
+            add(&self.0.tls_versions, index, 1);
+        }
     }
 
     /// Counts a TLS handshake that failed.
@@ -93,6 +104,10 @@ impl WorkerMetrics {
 
     pub(super) fn faults(&self, kind: FaultKind) -> u64 {
         read(&self.0.faults, kind.index())
+    }
+
+    pub(super) fn tls_version(&self, index: usize) -> u64 {
+        read(&self.0.tls_versions, index)
     }
 
     pub(super) fn tls_failures(&self, reason: TlsFailure) -> u64 {

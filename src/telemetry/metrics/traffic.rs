@@ -7,6 +7,7 @@ use super::Labels;
 use super::histogram::{Durations, Histogram};
 use super::top::{Heavy, Top, Weight, merged};
 use crate::clearml::{Action, Program, client_version};
+use crate::domain::names::ServiceName;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -20,7 +21,7 @@ pub(super) const NAMES: [&str; 6] = [
     "clearway_action_answer_bytes_total",
     PROGRAMS,
 ];
-const PROGRAMS: &str = "clearway_program_requests_total";
+pub(super) const PROGRAMS: &str = "clearway_program_requests_total";
 
 /// A request that is over, as it is counted.
 #[derive(Clone, Copy, Debug)]
@@ -158,10 +159,12 @@ pub struct Traffic {
 }
 
 /// One action's requests.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ActionTraffic {
     /// Its name, of a closed set.
     pub action: &'static str,
+    /// Whose it is.
+    pub service: ServiceName,
     /// All of them.
     pub requests: u64,
     /// Answered 4xx.
@@ -182,6 +185,24 @@ pub struct ActionTraffic {
     pub total: Durations,
 }
 
+impl ActionTraffic {
+    fn none(action: Action) -> Self {
+        Self {
+            action: action.name(),
+            service: action.service(),
+            requests: 0,
+            refused: 0,
+            failed: 0,
+            bytes_in: 0,
+            bytes_out: 0,
+            queue: Durations::default(),
+            connect: Durations::default(),
+            first_byte: Durations::default(),
+            total: Durations::default(),
+        }
+    }
+}
+
 impl Traffic {
     /// Everything of it that has bounded labels: name, labels, value.
     pub(super) fn rows(self) -> impl Iterator<Item = (&'static str, Labels, u64)> {
@@ -199,7 +220,7 @@ impl Traffic {
     pub(super) fn of<'a>(shards: impl Iterator<Item = &'a TrafficShard> + Clone) -> Self {
         let mut traffic = Self::default();
         for action in Action::all() {
-            let mut sum = ActionTraffic { action: action.name(), ..ActionTraffic::default() };
+            let mut sum = ActionTraffic::none(action);
             for counts in shards.clone().filter_map(|shard| shard.actions.get(action.index())?.get()) {
                 counts.add_to(&mut sum);
             }
