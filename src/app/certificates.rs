@@ -224,3 +224,17 @@ pub(super) fn served(layout: &Layout) -> Vec<HostName> {
     let hosts = ServiceName::ALL.into_iter().flat_map(|service| layout.hosts.get(service));
     below.chain(hosts.chain(&layout.single).cloned()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::{Duration, UNIX_EPOCH};
+
+    #[test]
+    fn a_clock_before_this_version_is_told_from_a_right_one() {
+        for (seconds, behind) in [(0, true), (BEFORE_THIS_VERSION - 1, true), (BEFORE_THIS_VERSION, false)] {
+            assert_eq!(clock_is_behind(UNIX_EPOCH + Duration::from_secs(seconds)), behind, "{seconds}");
+        }
+        assert!(clock_message(UNIX_EPOCH).contains("says 1970-01-01"));
+    }
+}

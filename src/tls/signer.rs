@@ -250,12 +250,6 @@ impl Signer {
         }
         leaf.warnings.extend(permission_warning(&self.files.key));
     }
-
-    /// The last moment of whatever it signs: its own, or that of one above it.
-    #[must_use]
-    pub fn not_after(&self) -> Option<SystemTime> {
-        self.chain.iter().filter_map(Link::parse).map(|link| link.not_after()).min()
-    }
 }
 
 fn check(own: &Link<'_>, now: SystemTime) -> Result<(), SignerProblem> {
