@@ -27,6 +27,10 @@ pub mod upstream;
 /// Certificates from an authority.
 pub mod acme;
 
+/// Traces on their way to a collector.
+#[cfg(feature = "otlp")]
+pub mod traces;
+
 /// One request, from checked head to last body byte.
 pub mod request;
 
@@ -39,8 +43,10 @@ pub mod listener;
 /// Embedded stand-ins for ClearML's three services.
 pub mod standin;
 
-/// The composition root.
+/// The side doors: what is asked, told and shown while the proxy runs.
 pub mod admin;
+
+/// The composition root.
 pub mod app;
 
 /// The command line.

@@ -2,6 +2,7 @@
 
 use super::build_error::BuildError;
 use super::certificates::Certificates;
+use super::exporting::NewSender;
 use super::listeners::Listeners;
 use super::picture::Picture;
 use super::showing::entry;
@@ -27,6 +28,7 @@ pub struct App {
     pub(super) keys: Arc<KeyWatch>,
     pub(super) shield: Arc<Shield>,
     pub(super) entry: Entry,
+    pub(super) sender: NewSender,
 }
 
 impl App {
@@ -45,9 +47,10 @@ impl App {
         listeners.close_spare();
         let access = AccessWriter::start(&settings.access_log, wall).map_err(BuildError::AccessLog)?;
         let metrics = Metrics::new(settings.workers.get());
+        let sender = NewSender::build(&settings.traces, access.spans(), metrics.worker(0))?;
         let keys = Arc::new(KeyWatch::new(metrics.worker(0)));
         let shield = Arc::new(Shield::new(&settings.protection, Arc::clone(&keys)));
-        Ok(Self { listeners, tickets, access, metrics, keys, shield, entry, picture })
+        Ok(Self { listeners, tickets, access, metrics, keys, shield, entry, sender, picture })
     }
 
     /// What it runs by.

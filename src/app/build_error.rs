@@ -26,6 +26,8 @@ pub enum BuildError {
     AdminBind(BindError),
     /// There is no token for the admin listener.
     AdminToken(TokenError),
+    /// Traces cannot be sent.
+    Traces(Box<dyn Error + Send + Sync>),
     /// A listening socket cannot be handed on.
     Sockets(io::Error),
     /// The access log cannot be written.
@@ -44,6 +46,7 @@ impl BuildError {
             Self::Bind(error) => error.hint().to_owned(),
             Self::AdminBind(_) => String::from("another program has it, or this machine lacks it; change admin.listen"),
             Self::AdminToken(error) => error.hint().to_owned(),
+            Self::Traces(_) => String::from("check traces.endpoint, and the file in traces.ca"),
             Self::Sockets(_) => String::from("raise the limit on open files"),
             Self::AccessLog(error) => error.hint().to_owned(),
         }
@@ -59,6 +62,7 @@ impl fmt::Display for BuildError {
             Self::Tls(error) => error.fmt(f),
             Self::Bind(error) | Self::AdminBind(error) => error.fmt(f),
             Self::AdminToken(error) => error.fmt(f),
+            Self::Traces(error) => write!(f, "traces cannot be sent: {error}"),
             Self::Sockets(error) => write!(f, "a listening socket cannot be copied: {error}"),
             Self::AccessLog(error) => error.fmt(f),
         }

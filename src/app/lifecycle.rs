@@ -4,6 +4,7 @@ use super::agenda::Agenda;
 use super::build::App;
 use super::control::{COMMANDS_MAX, Ears, Ending, until_ended};
 use super::crew::{Crew, Shared};
+use super::exporting::{Exporting, NewSender};
 use super::handover::Handover;
 use super::keeping::Keeping;
 use super::manager::Manager;
@@ -52,7 +53,7 @@ impl App {
     /// # Errors
     /// `RunError` when threads or signal handlers cannot be had.
     pub fn run(self, source: &ConfigSource, handover: Option<Handover>) -> Result<Ended, RunError> {
-        let Self { picture, listeners, tickets, access, metrics, keys, shield, entry } = self;
+        let Self { picture, listeners, tickets, access, metrics, keys, shield, entry, sender } = self;
         let (shutdown, watch) = Shutdown::new();
         let (alive, done) = mpsc::channel(1);
         let cut = Arc::new(AtomicUsize::new(0));
@@ -67,6 +68,8 @@ impl App {
         let watch = Watch::new(files);
         let (asking, asked) = mpsc::channel(COMMANDS_MAX);
         let (tasks, places) = (Tasks::new(), picture.settings.admin_listener.connections.get());
+        // Its task begins with the executor.
+        let exporting = Exporting::default();
         let web = AdminWeb::new(entry, places, asking.clone(), &metrics, tasks.clone());
         let running = Running {
             picture,
@@ -88,10 +91,11 @@ impl App {
             tasks_end: Shutdown::new().0,
             keeping: Keeping::default(),
             web,
+            exporting,
             stopping: false,
             agenda: Agenda::new(),
         };
-        let serving = serve(running, source, handover, (asking, asked), done);
+        let serving = serve(running, source, (handover, sender), (asking, asked), done);
         let running = run_here(serving).and_then(|served| served).map_err(RunError)?;
         let panicked = workers.join();
         if panicked > 0 {
@@ -108,7 +112,7 @@ impl App {
 async fn serve(
     mut running: Running,
     source: &ConfigSource,
-    handover: Option<Handover>,
+    (handover, sender): (Option<Handover>, NewSender),
     (asking, mut asked): (mpsc::Sender<Asked>, mpsc::Receiver<Asked>),
     mut done: mpsc::Receiver<()>,
 ) -> io::Result<Running> {
@@ -119,6 +123,7 @@ async fn serve(
     running.watch_targets();
     running.check_keys();
     running.keep_certificates();
+    running.export(sender);
     let mut handover = handover;
     if let Some(handover) = &mut handover {
         running.continue_from(handover);
@@ -165,6 +170,7 @@ async fn serve(
     // Requests wait for targets during a drain too, so those were watched until here.
     running.tasks_end.drain(Deadline::at(now()));
     running.listeners.close();
+    running.exporting.stop();
     // Its end is seen as one.
     running.key_check = None;
     let _ = Deadline::after(LAST_WORDS).bound(running.tasks.drained()).await;

@@ -11,6 +11,7 @@ mod control;
 mod crew;
 mod default_keys;
 mod demo;
+mod exporting;
 mod handover;
 mod inspection;
 mod inventory;

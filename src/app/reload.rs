@@ -3,6 +3,7 @@
 use super::build_error::BuildError;
 use super::certificates::losses;
 use super::demo::Demo;
+use super::exporting::NewSender;
 use super::listeners::Change;
 use super::picture::Picture;
 use super::running::Running;
@@ -93,6 +94,7 @@ struct Next {
     listeners: Change,
     access: OpenedLog,
     entry: Entry,
+    sender: NewSender,
     changed: Changed,
 }
 
@@ -135,6 +137,8 @@ impl Running {
         let access = self.access.open(&settings.access_log).map_err(BuildError::AccessLog);
         let access = access.map_err(|error| refused.push(Refused::new(&error)));
         let entry = entry(&settings).map_err(|error| refused.push(Refused::new(&error)));
+        let sender = NewSender::build(&settings.traces, self.access.spans(), self.metrics.worker(0));
+        let sender = sender.map_err(|error| refused.push(Refused::new(&error)));
         let picture = Picture::build(settings, &self.tickets, Some(&self.picture));
         let picture = picture.map_err(|error| refused.push(Refused::new(&error)));
         if let Ok(picture) = &picture {
@@ -147,9 +151,9 @@ impl Running {
                 certificate: true,
             }));
         }
-        match (picture, listeners, access, entry) {
-            (Ok(picture), Ok(listeners), Ok(access), Ok(entry)) if refused.is_empty() => {
-                Ok(Next { picture, listeners, access, entry, changed: Changed { keys, restart } })
+        match (picture, listeners, access, entry, sender) {
+            (Ok(picture), Ok(listeners), Ok(access), Ok(entry), Ok(sender)) if refused.is_empty() => {
+                Ok(Next { picture, listeners, access, entry, sender, changed: Changed { keys, restart } })
             }
             _ => Err(refused),
         }
@@ -157,12 +161,13 @@ impl Running {
 
     /// From here on the new configuration is the one that counts.
     async fn swap(&mut self, next: Next, source: &ConfigSource) -> Result<Changed, Vec<Refused>> {
-        let Next { picture, listeners, access, entry, changed } = next;
+        let Next { picture, listeners, access, entry, sender, changed } = next;
         // The last thing that can fail.
         source.log.set_filter(&picture.settings.log.filter).map_err(|error| {
             vec![Refused { problem: error.to_string(), hint: error.hint().to_owned(), certificate: false }]
         })?;
         self.access.change(access);
+        self.export(sender);
         self.web.replace(entry, picture.settings.admin_listener.connections.get());
         let idle = Deadline::after(picture.settings.timeouts.leave);
         let (opened, gone) = self.listeners.commit(listeners, &picture.settings, idle);
@@ -244,5 +249,6 @@ pub(super) fn named_files(settings: &Settings) -> Vec<PathBuf> {
     let (tickets, local) = (&settings.tickets, &settings.local_ca);
     let pairs = pairs.chain(tickets.keys.clone()).chain(settings.admin_listener.token_file.clone());
     let pairs = pairs.chain(local.certificate.clone()).chain(local.key.clone());
+    let pairs = pairs.chain(settings.traces.ca.clone());
     pairs.chain(settings.services.iter().filter_map(|(_, service)| service.ca.clone())).collect()
 }

@@ -3,6 +3,7 @@
 use super::agenda::Agenda;
 use super::crew::Crew;
 use super::default_keys::DefaultKeyCheck;
+use super::exporting::{Exporting, NewSender};
 use super::keeping::Keeping;
 use super::listeners::Listeners;
 use super::manager::Manager;
@@ -46,6 +47,8 @@ pub(super) struct Running {
     pub(super) keeping: Keeping,
     /// Shows how all this is.
     pub(super) web: AdminWeb,
+    /// Sends recorded requests to a collector.
+    pub(super) exporting: Exporting,
     /// Whether it finishes what runs and takes nothing new.
     pub(super) stopping: bool,
     /// Certificates that come to their end.
@@ -60,6 +63,11 @@ impl Running {
         let connector = Connector::new(metrics.clone(), timeouts.connect, limits.answer_head.as_usize());
         let watch = TargetWatch::new(connector, metrics, self.tasks.clone(), self.tasks_end.watch());
         self.picture.groups().iter().for_each(|(_, group)| watch.over(group));
+    }
+
+    /// Lets recorded requests be sent by `sender`.
+    pub(super) fn export(&mut self, sender: NewSender) {
+        self.exporting.change(sender, self.access.spans(), &self.tasks);
     }
 
     /// Lets certificates from an authority be looked after as the picture says.

@@ -4,6 +4,7 @@ mod acme;
 mod admin;
 mod layout;
 mod local_ca;
+mod traces;
 
 use super::problem::{Origin, Problem};
 use super::slot::duration_text;
@@ -35,6 +36,7 @@ pub(super) fn check(settings: &Settings, map: &Map, wrong: &[String]) -> Vec<Pro
     problems.extend(checker.upload_rate());
     problems.extend(checker.idle_age());
     problems.extend(checker.authorities());
+    problems.extend(checker.traces());
     if is_right("admin") {
         problems.extend(checker.admin());
     }

@@ -24,4 +24,5 @@ pub mod resume;
 pub mod route;
 pub mod settings;
 pub mod throttle;
+pub mod trace;
 pub mod units;

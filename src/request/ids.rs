@@ -1,8 +1,10 @@
-//! Request ids: unique, short to make, safe to log.
+//! Request ids: unique, short to make, safe to log. Ids of traces and their spans are made alike.
 
+use crate::domain::trace::{SpanId, TraceId};
 use bytes::Bytes;
 use http::HeaderValue;
 use std::hash::{BuildHasher, RandomState};
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The longest id of a client's that is kept.
@@ -27,14 +29,49 @@ impl RequestIds {
     }
 
     fn make(&self) -> HeaderValue {
-        let mut text = Vec::with_capacity(32);
-        // Without the formatting machinery: this is done for every request.
-        for number in [self.prefix, self.next.fetch_add(1, Ordering::Relaxed)] {
-            text.extend(number.to_be_bytes().into_iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]));
-        }
+        let text = Bytes::copy_from_slice(&self.trace());
         // Hexadecimal digits are always a valid value.
-        HeaderValue::from_maybe_shared(Bytes::from(text)).unwrap_or_else(|_| HeaderValue::from_static("-"))
+        HeaderValue::from_maybe_shared(text).unwrap_or_else(|_| HeaderValue::from_static("-"))
     }
+
+    /// The id of a new trace; it has the form of a request's.
+    pub(super) fn trace(&self) -> TraceId {
+        let (prefix, number) = (digits(self.prefix), digits(self.count()));
+        let mut trace = [b'0'; 32];
+        trace.iter_mut().zip(prefix.into_iter().chain(number)).for_each(|(place, digit)| *place = digit);
+        trace
+    }
+
+    /// The id of one operation in a trace.
+    pub(super) fn span(&self) -> SpanId {
+        // Workers may meet in one trace, where a count alone would repeat.
+        digits(scatter(self.prefix ^ self.count()).max(1))
+    }
+
+    /// Whether this is the one in `one_in`, on average.
+    pub(super) fn chosen(&self, one_in: NonZeroUsize) -> bool {
+        scatter(self.prefix.wrapping_add(self.count())).is_multiple_of(one_in.get() as u64)
+    }
+
+    fn count(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// Without the formatting machinery: this is done for every request.
+fn digits(number: u64) -> [u8; 16] {
+    let mut text = [b'0'; 16];
+    for (pair, byte) in text.chunks_exact_mut(2).zip(number.to_be_bytes()) {
+        pair.iter_mut().zip([digit(byte >> 4), digit(byte & 15)]).for_each(|(place, digit)| *place = digit);
+    }
+    text
+}
+
+/// The last step of `SplitMix64`: neighbours become numbers that have nothing in common.
+const fn scatter(number: u64) -> u64 {
+    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    number ^ (number >> 31)
 }
 
 const fn digit(value: u8) -> u8 {
@@ -49,6 +86,18 @@ fn plain(id: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn spans_differ_and_one_in_so_many_is_chosen() {
+        let ids = RequestIds::new();
+        let spans = (0..1_000).map(|_| ids.span()).collect::<std::collections::BTreeSet<_>>();
+        assert_eq!(spans.len(), 1_000);
+        assert!(spans.iter().all(|span| crate::domain::trace::is_id(span)));
+        let one_in = |count| NonZeroUsize::new(count).unwrap();
+        assert!((0..100).all(|_| ids.chosen(one_in(1))));
+        let chosen = (0..10_000).filter(|_| ids.chosen(one_in(10))).count();
+        assert!((700..1_300).contains(&chosen), "{chosen}");
+    }
 
     #[test]
     fn ids_differ_and_plain_ones_are_kept() {

@@ -24,6 +24,7 @@ mod respond;
 mod scope;
 mod shield;
 mod site;
+mod trace;
 mod turn;
 mod upgrade;
 mod upload;
@@ -76,6 +77,7 @@ async fn answer(
     record.client = scope.client(site, checked.headers());
     let route = site.route(scope.facts.listener, &checked)?;
     scope::describe(record, route, checked.request());
+    let trace = scope.trace(site, checked.headers(), record);
     if checked.asks_about_us() {
         return Ok(respond::options());
     }
@@ -90,7 +92,7 @@ async fn answer(
     }
     let remembered = polish::remember(site, service, &checked);
     let admitted = admit::admit(scope, site, route, checked)?;
-    let outgoing = outgoing::prepare(admitted, scope, site, record);
+    let outgoing = outgoing::prepare(admitted, scope, site, record, trace);
     let mut answer = if outgoing.websocket() {
         upgrade::open(scope, site, outgoing, record).await
     } else {

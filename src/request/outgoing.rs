@@ -15,6 +15,7 @@ use crate::domain::forwarded::{
 use crate::domain::hop_by_hop::{lists, names_to_drop};
 use crate::domain::names::ServiceName;
 use crate::domain::route::Route;
+use crate::domain::trace::{TRACEPARENT, TRACESTATE, TraceContext};
 use crate::telemetry::AccessRecord;
 use crate::upstream::{Framing, Outbound};
 use http::header::{self, HeaderMap, HeaderName};
@@ -48,7 +49,13 @@ impl Outgoing {
 }
 
 /// Rebuilds the head for the target.
-pub(super) fn prepare(admitted: Admitted, scope: &Scope, site: &Site, record: &AccessRecord) -> Outgoing {
+pub(super) fn prepare(
+    admitted: Admitted,
+    scope: &Scope,
+    site: &Site,
+    record: &AccessRecord,
+    trace: TraceContext,
+) -> Outgoing {
     let Admitted { checked, route, permit, max_body } = admitted;
     let named_port = checked.port();
     let interims = checked.stream().map(|stream| scope.link().interims(stream));
@@ -61,6 +68,7 @@ pub(super) fn prepare(admitted: Admitted, scope: &Scope, site: &Site, record: &A
     head.field(header::HOST.as_str(), authority.as_bytes());
     head.pass_on(&parts.headers, parts.version, parts.method == Method::OPTIONS);
     head.describe_client(&parts.headers, scope, site, record, (&authority, named_port));
+    head.trace(&parts.headers, trace);
     if framing == Framing::Chunked {
         head.field(header::TRANSFER_ENCODING.as_str(), b"chunked");
     }
@@ -201,6 +209,14 @@ impl Head {
         self.field("x-forwarded-host", told(&X_FORWARDED_HOST).unwrap_or(authority.as_bytes()));
         self.field("x-request-id", record.request_id.as_bytes());
     }
+
+    /// What came with a valid context goes along with it.
+    fn trace(&mut self, headers: &HeaderMap, trace: TraceContext) {
+        self.field(TRACEPARENT.as_str(), &trace.write());
+        if TraceContext::of(headers).is_some() {
+            headers.get_all(TRACESTATE).iter().for_each(|state| self.field(TRACESTATE.as_str(), state.as_bytes()));
+        }
+    }
 }
 
 /// Fields that never pass: hop-by-hop, the host (written first), `Expect` (answered by us), and what only we may say
@@ -212,7 +228,8 @@ fn stops_here(name: &HeaderName) -> bool {
         4 => *name == header::HOST,
         6 => *name == header::EXPECT,
         7 => *name == header::UPGRADE,
-        10 => *name == header::CONNECTION || text == "keep-alive",
+        10 => *name == header::CONNECTION || text == "keep-alive" || *name == TRACESTATE,
+        11 if *name == TRACEPARENT => true,
         16 if text == "proxy-connection" => true,
         17 if *name == header::TRANSFER_ENCODING => true,
         9..=18 => OURS.contains(name) || *name == X_REQUEST_ID || (text.contains('_') && shadows_ours(text)),

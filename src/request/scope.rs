@@ -5,11 +5,13 @@ use super::maintenance::Maintenance;
 use super::memory::MemoryWatch;
 use super::shield::Shield;
 use super::site::{Site, SitePlan};
+use super::trace;
 use crate::clearml::{Action, Caller};
 use crate::domain::facts::ConnectionFacts;
 use crate::domain::forwarded::{X_REQUEST_ID, client_of};
 use crate::domain::route::Route;
 use crate::domain::settings::Settings;
+use crate::domain::trace::TraceContext;
 use crate::runtime::{ClientLink, Places, Tasks, now, wall};
 use crate::telemetry::{AccessLog, AccessRecord, WorkerMetrics};
 use crate::upstream::Pool;
@@ -143,6 +145,11 @@ impl Scope {
     pub(super) fn record<B>(&self, request: &Request<B>) -> Box<AccessRecord> {
         let id = self.worker.ids.take(request.headers().get(X_REQUEST_ID));
         Box::new(self.worker.access.start(&self.facts, request, id, now(), wall()))
+    }
+
+    /// The place of a request in a trace; noted in `record` too.
+    pub(super) fn trace(&self, site: &Site, headers: &HeaderMap, record: &mut AccessRecord) -> TraceContext {
+        trace::context(&self.worker.ids, site, headers, record)
     }
 
     /// The person behind the peer, after trusted forwarders.

@@ -10,12 +10,14 @@ mod format_common;
 mod format_json;
 mod format_pretty;
 mod record;
+mod spanned;
 mod stamp;
 
 pub use record::AccessRecord;
 
 use super::metrics::WorkerMetrics;
 use super::rotation::LogTarget;
+use super::spans::Spans;
 use super::writer::{AccessLogError, Batch, Queue, Writer};
 use crate::domain::facts::ConnectionFacts;
 use crate::domain::settings::{AccessFormat, AccessLogSettings};
@@ -38,6 +40,8 @@ const BUFFER_BYTES: usize = FLUSH_BYTES + 4 * 1024;
 pub struct AccessWriter {
     /// Tells when a file is too old.
     clock: fn() -> SystemTime,
+    /// Requests that are recorded for somebody else.
+    spans: Spans,
     current: Mutex<Current>,
 }
 
@@ -82,7 +86,8 @@ impl AccessWriter {
     /// # Errors
     /// `AccessLogError` when the file cannot be opened or the thread cannot be started.
     pub fn start(settings: &AccessLogSettings, clock: fn() -> SystemTime) -> Result<Self, AccessLogError> {
-        let log = Self { clock, current: Mutex::new(Current { writer: None, form: None, workers: Vec::new() }) };
+        let spans = Spans::default();
+        let log = Self { clock, spans, current: Mutex::new(Current { writer: None, form: None, workers: Vec::new() }) };
         let opened = log.open(settings)?;
         log.change(opened);
         Ok(log)
@@ -92,11 +97,22 @@ impl AccessWriter {
     #[must_use]
     pub fn for_worker(&self, metrics: WorkerMetrics, clock: fn() -> Instant) -> AccessLog {
         let mut current = self.current();
-        let log =
-            AccessLog(Arc::new(Inner { metrics, clock, enabled: AtomicBool::new(false), lines: Mutex::default() }));
+        let log = AccessLog(Arc::new(Inner {
+            metrics,
+            clock,
+            spans: self.spans.clone(),
+            enabled: AtomicBool::new(false),
+            lines: Mutex::default(),
+        }));
         log.change(current.form.clone());
         current.workers.push(log.clone());
         log
+    }
+
+    /// The requests that are recorded for a tracing system, as they end.
+    #[must_use]
+    pub fn spans(&self) -> &Spans {
+        &self.spans
     }
 
     /// Opens what `settings` describe, beside what is written now. An unchanged path is opened anew: that is how a log
@@ -160,6 +176,7 @@ pub struct AccessLog(Arc<Inner>);
 struct Inner {
     metrics: WorkerMetrics,
     clock: fn() -> Instant,
+    spans: Spans,
     /// Where the log is disabled, requests are counted only.
     enabled: AtomicBool,
     /// Used by one worker only, so the lock is free; never held across an await.

@@ -82,6 +82,9 @@ rows! {
         CertificateRenewalsFailed = "clearway_certificate_renewals_failed_total", "Times one could not be replaced.";
         CertificatesRefused = "clearway_certificates_refused_total", "Certificate problems that refused a reload.";
 
+        SpansSent = "clearway_spans_sent_total", "Spans that the collector took.";
+        SpansLost = "clearway_spans_lost_total", "Spans that the collector did not take.";
+        SpansFull = "clearway_limit_spans_total", "Spans dropped by traces.queue.";
         AdminRefused = "clearway_admin_refused_total", "Requests to the admin listener refused: name, token or method.";
         AdminConnectionsFull = "clearway_limit_admin_connections_total", "Times admin.connections was reached.";
 

@@ -9,6 +9,7 @@ mod metrics;
 mod pace;
 mod redact;
 mod rotation;
+mod spans;
 mod writer;
 
 pub use access::{AccessLog, AccessRecord, AccessWriter, OpenedLog};
@@ -20,4 +21,5 @@ pub use metrics::{
 };
 pub use pace::Pace;
 pub use redact::{Secret, redact_query};
+pub use spans::{Attribute, Span, SpanStart, Spans};
 pub use writer::AccessLogError;

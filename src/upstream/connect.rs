@@ -51,7 +51,19 @@ impl fmt::Display for ConnectError {
 
 impl Error for ConnectError {}
 
-/// A TLS connection to `addr`, which is no target: its name is looked up each time, and nothing is noted.
+/// A plain connection to `addr`, which is no target: its name is looked up each time, and nothing is noted.
+///
+/// # Errors
+/// `ConnectError`.
+///
+/// # Cancel safety
+/// Attempts under way are dropped.
+#[cfg(feature = "otlp")]
+pub async fn open_plain(addr: &TargetAddr, deadline: Deadline) -> Result<TcpStream, ConnectError> {
+    open(addr, deadline).await.map(|(_, stream)| stream)
+}
+
+/// As `open_plain`, with TLS.
 ///
 /// # Errors
 /// `ConnectError`; not one byte of what the caller has to say was sent.
@@ -63,6 +75,13 @@ pub async fn open_tls(
     tls: &ClientTls,
     deadline: Deadline,
 ) -> Result<TlsStream<TcpStream>, ConnectError> {
+    let (at, stream) = open(addr, deadline).await?;
+    let name = name_of(&addr.host).ok_or_else(|| ConnectError::Tls(at, io::Error::other("no name to check")))?;
+    let secured = deadline.bound(TlsConnector::from(tls.config()).connect(name, stream)).await;
+    secured.ok_or(ConnectError::Deadline)?.map_err(|error| ConnectError::Tls(at, error))
+}
+
+async fn open(addr: &TargetAddr, deadline: Deadline) -> Result<(SocketAddr, TcpStream), ConnectError> {
     let addresses = match &addr.host {
         TargetHost::Ip(ip) => vec![SocketAddr::new(*ip, addr.port)],
         TargetHost::Name(name) => {
@@ -73,10 +92,7 @@ pub async fn open_tls(
     let dial = |addr| async move { Ok((addr, TcpStream::connect(addr).await?)) };
     let won = deadline.bound(race(&addresses, dial)).await.ok_or(ConnectError::Deadline)?;
     let won = won.ok_or_else(|| ConnectError::Resolve(io::Error::other("the name has no address")))?;
-    let (at, stream) = won.map_err(|(addr, error)| ConnectError::Dial(addr, error))?;
-    let name = name_of(&addr.host).ok_or_else(|| ConnectError::Tls(at, io::Error::other("no name to check")))?;
-    let secured = deadline.bound(TlsConnector::from(tls.config()).connect(name, stream)).await;
-    secured.ok_or(ConnectError::Deadline)?.map_err(|error| ConnectError::Tls(at, error))
+    won.map_err(|(addr, error)| ConnectError::Dial(addr, error))
 }
 
 impl Connector {

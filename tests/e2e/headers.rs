@@ -6,6 +6,7 @@ use crate::support::*;
 fn received(origin: &Origin) -> Vec<String> {
     let ours = [
         "host",
+        "traceparent",
         "x-forwarded-for",
         "x-forwarded-host",
         "x-forwarded-port",

@@ -57,6 +57,7 @@ mod timeouts;
 mod tls;
 mod tls_targets;
 mod token_gate;
+mod traces;
 mod traffic;
 mod turns;
 mod upgrade;

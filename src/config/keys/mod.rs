@@ -15,6 +15,7 @@ mod logs;
 mod network;
 mod protection;
 mod targets;
+mod traces;
 mod turns;
 
 use super::slot::Slot;
@@ -105,6 +106,7 @@ pub(super) const SECTIONS: &[Section] = &[
     Section { path: "access_log", help: "One line for each request." },
     Section { path: "access_log.rotation", help: "When a file is set aside; never, unless a limit is set." },
     Section { path: "log", help: "Events of the proxy itself, on standard error." },
+    Section { path: "traces", help: "Requests recorded as OpenTelemetry traces." },
     Section { path: "tls", help: "What several proxies share." },
     Section {
         path: "admin",
@@ -126,6 +128,7 @@ pub(super) fn keys() -> impl Iterator<Item = &'static Key> {
         .chain(limits::KEYS)
         .chain(protection::KEYS)
         .chain(logs::KEYS)
+        .chain(traces::KEYS)
         .chain(targets::KEYS)
         .chain(control::KEYS)
         .chain(admin_listener::KEYS)

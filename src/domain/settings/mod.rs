@@ -15,6 +15,7 @@ mod memory;
 mod protection;
 mod targets;
 mod timeouts;
+mod traces;
 mod turns;
 
 pub use acme::{AcmeSettings, ChallengeChoice, DirectoryUrl, DirectoryUrlError, ExternalAccount};
@@ -29,6 +30,7 @@ pub use memory::Memory;
 pub use protection::{CrossSite, DefaultKeyRules, FilesProtection, Logins, Protection, TokenGate};
 pub use targets::{Balance, ExpectedStatuses, HealthSettings, HoldLimits, ProbeSettings, TargetSettings};
 pub use timeouts::Timeouts;
+pub use traces::TraceSettings;
 pub use turns::{GatherSettings, TurnSettings};
 
 use super::addr::{ListenAddr, TargetAddr, TrustedNetworks};
@@ -88,6 +90,8 @@ pub struct Settings {
     pub access_log: AccessLogSettings,
     /// Events.
     pub log: LogSettings,
+    /// Requests recorded for a collector.
+    pub traces: TraceSettings,
     /// Loading all this again.
     pub reload: ReloadSettings,
     /// The socket by which a running proxy is asked and told.
@@ -226,6 +230,7 @@ impl Settings {
                 health_checks: NonZeroUsize::MIN,
             },
             log: LogSettings { filter: String::from("info"), format: LogFormat::Auto },
+            traces: TraceSettings::default(),
             reload: ReloadSettings::default(),
             admin: AdminSettings::default(),
             admin_listener: AdminListenerSettings::default(),

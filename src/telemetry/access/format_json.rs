@@ -12,6 +12,10 @@ pub(super) fn write(out: &mut Vec<u8>, stamp: &mut Stamp, record: &AccessRecord,
     stamp.write(out, record.wall);
     out.extend_from_slice(b"\",\"request_id\":\"");
     field(out, record.request_id.as_bytes());
+    if let Some(trace) = &record.trace {
+        out.extend_from_slice(b"\",\"trace_id\":\"");
+        out.extend_from_slice(trace);
+    }
     connection(out, record);
     request(out, record);
     outcome(out, record);
@@ -29,7 +33,7 @@ pub(super) fn write(out: &mut Vec<u8>, stamp: &mut Stamp, record: &AccessRecord,
     out.extend_from_slice(if record.upgraded { b",\"upgraded\":true}\n" } else { b",\"upgraded\":false}\n" });
 }
 
-/// Begins inside the string of `request_id` and ends after a value.
+/// Begins inside the string of `request_id` or `trace_id` and ends after a value.
 fn connection(out: &mut Vec<u8>, record: &AccessRecord) {
     let facts = &*record.facts;
     number(out, b"\",\"connection\":", facts.id);

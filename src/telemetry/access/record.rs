@@ -2,13 +2,16 @@
 
 use super::super::metrics::{Counter, Passed};
 use super::super::redact::{HIDDEN, redacted, without_user};
+use super::super::spans::SpanStart;
 use super::AccessLog;
 use super::escape::{CUT, FIELD_BYTES_MAX, PATH_BYTES_MAX, clip};
+use super::spanned;
 use crate::clearml::{Action, Program, is_health_check};
 use crate::domain::facts::ConnectionFacts;
 use crate::domain::fault::{Fault, FaultKind, Side};
 use crate::domain::names::ServiceName;
 use crate::domain::settings::AccessFormat;
+use crate::domain::trace::TraceId;
 use http::header::{HOST, REFERER, USER_AGENT};
 use http::{HeaderValue, Method, StatusCode, Uri, Version};
 use std::fmt;
@@ -43,6 +46,10 @@ pub struct AccessRecord {
     pub service: Option<ServiceName>,
     /// What it asks of that service.
     pub action: Option<Action>,
+    /// The trace that it belongs to, where its id does not say so.
+    pub trace: Option<TraceId>,
+    /// Its place in that trace, where it is recorded.
+    pub span: Option<SpanStart>,
     /// The kind of program that sent it.
     pub program: Program,
     /// The field in which that program names itself and its version.
@@ -98,6 +105,8 @@ impl AccessRecord {
             redirect: None,
             service: None,
             action: None,
+            trace: None,
+            span: None,
             program: Program::Other,
             client_name: None,
             worker: None,
@@ -225,12 +234,15 @@ impl Drop for AccessRecord {
                 inner.metrics.add(limit, 1);
             }
         }
-        if self.action.is_none() && !inner.enabled.load(Ordering::Relaxed) {
+        if self.action.is_none() && self.span.is_none() && !inner.enabled.load(Ordering::Relaxed) {
             return;
         }
         let total = (inner.clock)().saturating_duration_since(self.begun);
         if let Some(action) = self.action {
             inner.metrics.passed(&self.passed(action, fault, total));
+        }
+        if let Some(start) = self.span {
+            inner.spans.push(spanned::span(self, start, total), &inner.metrics);
         }
         self.log.write(self, total);
     }
