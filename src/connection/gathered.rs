@@ -16,6 +16,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// Bytes that wait for the flush at most: four of the largest frames that every client takes.
 const KEPT: usize = 64 * 1024;
 
+/// Writes of this size pass at once, behind what is kept: a download gains nothing from a copy.
+const LARGE: usize = 8 * 1024;
+
 /// Room for the answers of a few small requests.
 const FIRST_ROOM: usize = 4 * 1024;
 
@@ -81,18 +84,22 @@ impl<I: AsyncWrite + Unpin> Gather<I> {
 
     fn poll_keep(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<Result<usize>> {
         self.fail()?;
-        if self.bytes.len() >= KEPT {
+        self.unflushed = true;
+        let large = slices.iter().map(|slice| slice.len()).sum::<usize>() >= LARGE;
+        if large || self.bytes.len() >= KEPT {
             ready!(self.poll_hand_on(cx))?;
         }
+        if large {
+            return Pin::new(&mut self.inner).poll_write_vectored(cx, slices);
+        }
         if self.bytes.is_empty() {
-            self.bytes.reserve(slices.iter().map(|slice| slice.len()).sum::<usize>().clamp(FIRST_ROOM, KEPT));
+            self.bytes.reserve(FIRST_ROOM);
         }
         let before = self.bytes.len();
         for slice in slices {
             let room = KEPT - self.bytes.len();
             self.bytes.extend_from_slice(slice.get(..room).unwrap_or(slice));
         }
-        self.unflushed = true;
         Poll::Ready(Ok(self.bytes.len() - before))
     }
 
@@ -236,7 +243,17 @@ mod tests {
     #[test]
     fn no_more_is_kept_than_the_limit_and_the_order_stays() {
         let sent = (0..5 * KEPT / 2).map(|at| u8::try_from(at % 251).unwrap()).collect::<Vec<_>>();
-        let mut connection = turn(Seen::default(), sent.chunks(KEPT / 3).map(<[u8]>::to_vec).collect());
+        let sizes = [LARGE / 3, LARGE - 1, LARGE, 3 * LARGE, 1, LARGE / 2];
+        let (mut rest, mut pieces) = (sent.as_slice(), Vec::new());
+        for size in sizes.into_iter().cycle() {
+            let (piece, behind) = rest.split_at(size.min(rest.len()));
+            if piece.is_empty() {
+                break;
+            }
+            pieces.push(piece.to_vec());
+            rest = behind;
+        }
+        let mut connection = turn(Seen::default(), pieces);
         assert!(poll(&mut connection).is_pending());
         let gather = lock(&connection.gather);
         assert!(gather.inner.writes.iter().all(|write| write.len() <= KEPT));
