@@ -27,7 +27,7 @@ mod watch;
 pub use answering::{AnswerCut, Answering, TargetStream};
 #[cfg(feature = "otlp")]
 pub use connect::open_plain;
-pub use connect::{ConnectError, Connector, open_tls};
+pub use connect::{ConnectError, Connector, open_at, open_tls, secure};
 pub use connection::Connection;
 pub use exchange::{ExchangeError, Exchanged, Rest};
 #[cfg(fuzzing)]
