@@ -49,5 +49,8 @@ pub mod admin;
 /// The composition root.
 pub mod app;
 
+/// What is wrong with a set-up, looked for from the outside.
+pub mod doctor;
+
 /// The command line.
 pub mod cli;

@@ -24,15 +24,17 @@ const LAYERS: &[(&str, u32)] = &[
     ("standin", 90),
     ("admin", 100),
     ("app", 110),
+    ("doctor", 115),
     ("cli", 120),
 ];
 
 /// Folders that only the named folders may import, whatever the layer.
 const SEEN_ONLY_BY: &[(&str, &[&str])] = &[
-    ("config", &["app", "cli"]),
+    ("config", &["app", "doctor", "cli"]),
     ("standin", &["app", "cli"]),
     ("admin", &["app", "cli"]),
     ("app", &["cli"]),
+    ("doctor", &["cli"]),
     ("cli", &[]),
 ];
 
@@ -50,14 +52,18 @@ const CRATES: &[(&str, &[&str])] = &[
             "standin",
             "admin",
             "app",
+            "doctor",
             "cli",
             "traces",
         ],
     ),
-    ("hyper", &["acme", "upstream", "request", "connection", "listener", "standin", "admin", "traces"]),
-    ("hyper_util", &["acme", "upstream", "request", "connection", "listener", "standin", "admin", "traces"]),
-    ("http_body", &["upstream", "request", "connection", "listener", "standin"]),
-    ("http_body_util", &["acme", "upstream", "request", "connection", "listener", "standin", "admin", "traces"]),
+    ("hyper", &["acme", "upstream", "request", "connection", "listener", "standin", "admin", "doctor", "traces"]),
+    ("hyper_util", &["acme", "upstream", "request", "connection", "listener", "standin", "admin", "doctor", "traces"]),
+    ("http_body", &["upstream", "request", "connection", "listener", "standin", "doctor"]),
+    (
+        "http_body_util",
+        &["acme", "upstream", "request", "connection", "listener", "standin", "admin", "doctor", "traces"],
+    ),
     ("httparse", &["upstream"]),
     ("rustls", &["tls"]),
     ("tokio_rustls", &["listener", "upstream"]),
@@ -70,6 +76,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("hocon", &["config"]),
     ("annotate_snippets", &["config"]),
     ("strsim", &["config"]),
+    ("saphyr", &["doctor"]),
+    ("similar", &["cli"]),
     ("bcrypt", &["clearml", "cli"]),
     ("prost", &["traces"]),
     ("rpassword", &["cli"]),
@@ -80,7 +88,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("rustix", &["runtime"]),
     ("serde", &["admin", "app", "cli"]),
     ("socket2", &["runtime", "listener"]),
-    ("tempfile", &["tls", "standin", "app"]),
+    ("tempfile", &["tls", "standin", "app", "cli"]),
 ];
 
 /// What only one place may do: the text that shows it, and the files that may contain it.

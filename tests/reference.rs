@@ -20,6 +20,11 @@ fn proxy_conf_is_up_to_date() {
 }
 
 #[test]
+fn findings_page_is_up_to_date() {
+    check("findings", "docs/reference/findings.md");
+}
+
+#[test]
 fn configuration_page_is_up_to_date() {
     check("configuration", "docs/reference/configuration.md");
 }

@@ -5,7 +5,7 @@
 //! tokens end after a second.
 
 use crate::clearml::{
-    PUBLISHED_KEYS, PUBLISHED_SECRETS, SECRET_REMEDY, TOKEN_QUESTION, bearer, lets_in, refused_for_age,
+    PUBLISHED_KEYS, PUBLISHED_SECRETS, SECRET_REMEDY, SHORT_LOGIN, TOKEN_QUESTION, bearer, lets_in, refused_for_age,
 };
 use crate::domain::names::{PerService, ServiceName};
 use crate::domain::settings::Settings;
@@ -21,9 +21,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// After a round that was not answered: the API server may still be starting.
 const AGAIN: Duration = Duration::from_secs(60);
-
-/// What login is asked with: the token it gives ends at once.
-const SHORT_LIVED: &str = r#"{"expiration_sec":1}"#;
 
 /// Asks and says what it found.
 #[derive(Debug)]
@@ -63,7 +60,7 @@ impl DefaultKeyCheck {
     async fn ask_all(&self) -> Result<(), InquiryError> {
         let mut accepted = Vec::new();
         for pair in PUBLISHED_KEYS {
-            let told = self.ask("/v2.1/auth.login", &pair.authorization(), SHORT_LIVED).await?;
+            let told = self.ask("/v2.1/auth.login", &pair.authorization(), SHORT_LOGIN).await?;
             if lets_in(told.status, &told.body) {
                 accepted.push(pair.name);
             }

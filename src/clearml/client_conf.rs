@@ -68,6 +68,46 @@ pub fn client_compose(urls: &PerService<String>, ca_file: Option<&str>) -> Strin
     text
 }
 
+/// The section that makes a server's login cookie good for all hosts below `domain`.
+///
+/// Source: ClearML's documentation, "Sub-domains and load balancers".
+#[must_use]
+pub fn cookie_section(domain: &str) -> String {
+    format!(
+        "auth {{\n  cookies {{\n    httponly: true\n    secure: true\n    domain: \".{domain}\"\n    \
+         max_age: 99999999999\n  }}\n}}\n"
+    )
+}
+
+/// Where a proxy beside the server's containers is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProxyPlace {
+    /// On the same host, where it asks the published ports.
+    Host,
+    /// In the network of the containers.
+    Network,
+    /// On another machine, which has to reach the published ports.
+    Elsewhere,
+}
+
+/// As `client_compose`, and the ports closed that would lead past the proxy. Compose 2.24 or newer reads the tags.
+///
+/// Source: the Compose Specification, "Merge" (`!override`, `!reset`).
+#[must_use]
+pub fn server_override(urls: &PerService<String>, ca_file: Option<&str>, place: ProxyPlace) -> String {
+    let ports = |outside: u16, inside: u16| match place {
+        ProxyPlace::Host => format!("    ports: !override [\"127.0.0.1:{outside}:{inside}\"]\n"),
+        ProxyPlace::Network => String::from("    ports: !reset []\n"),
+        ProxyPlace::Elsewhere => String::new(),
+    };
+    let base = client_compose(urls, ca_file);
+    let base = base.replacen("  apiserver:\n", &format!("  apiserver:\n{}", ports(8008, 8008)), 1);
+    if place == ProxyPlace::Elsewhere {
+        return base;
+    }
+    format!("{base}  fileserver:\n{}  webserver:\n{}", ports(8081, 8081), ports(8080, 80))
+}
+
 /// Where a container finds the CA.
 const CA_IN_CONTAINER: &str = "/etc/clearway/ca.pem";
 

@@ -15,8 +15,10 @@ mod envelope;
 mod fixed_users;
 mod health_check;
 mod login;
+mod login_cookie;
 mod misplaced;
 mod published;
+mod recognise;
 mod redirect;
 mod removal;
 mod stored_page;
@@ -25,7 +27,7 @@ mod web_urls;
 
 pub use action::Action;
 pub use caller::{Caller, Program, client_version};
-pub use client_conf::{client_compose, client_conf, client_env};
+pub use client_conf::{ProxyPlace, client_compose, client_conf, client_env, cookie_section, server_override};
 pub use cookie::{
     Repaired, cookie_domain, doubled as doubled_cookie, expired as expired_cookie, repair as repair_cookie,
 };
@@ -40,13 +42,15 @@ pub use fixed_users::{
 };
 pub use health_check::is_health_check;
 pub use login::{LoginEnd, LoginTry};
+pub use login_cookie::{LoginCookie, cookie_reaches};
 pub use misplaced::{Misplaced, correction, misplaced};
 pub use published::{
-    PUBLISHED_KEYS, PUBLISHED_SECRETS, PublishedKey, PublishedSecret, SECRET_REMEDY, lets_in, published_secret_of,
-    refused_for_age, token_set_by,
+    PUBLISHED_KEYS, PUBLISHED_SECRETS, PublishedKey, PublishedSecret, SECRET_REMEDY, SHORT_LOGIN, basic, lets_in,
+    published_secret_of, refused_for_age, token_set_by,
 };
+pub use recognise::recognise;
 pub use redirect::{Lead, lead};
 pub use removal::removes_files;
 pub use stored_page::{SANDBOX, needs_sandbox};
 pub use token::{TOKEN_QUESTION, TokenVerdict, bearer, needs_no_token, token_verdict, tokens_of};
-pub use web_urls::{NotAnObject, WebUrls, is_web_configuration, web_urls};
+pub use web_urls::{NotAnObject, UiUrls, WebUrls, is_web_configuration, ui_urls, web_urls};

@@ -39,6 +39,9 @@ const OPEN: &str = "whoever reaches the web UI is in without a password; turn on
                     (CLEARML__APISERVER__AUTH__FIXED_USERS__ENABLED), which revokes it";
 const HELM: &str = "set your own values for the chart's keys and secrets";
 
+/// The body of a login whose token ends at once.
+pub const SHORT_LOGIN: &str = r#"{"expiration_sec":1}"#;
+
 /// What to do about a published token secret.
 pub const SECRET_REMEDY: &str = "anybody can make a login token for any user; set CLEARML__SECURE__AUTH__TOKEN_SECRET to \
                                  a random text of your own on the API server and restart it; everybody signs in anew";
@@ -111,7 +114,7 @@ impl PublishedKey {
     /// The `Authorization` that tries it.
     #[must_use]
     pub fn authorization(&self) -> String {
-        format!("Basic {}", STANDARD.encode(format!("{}:{}", self.key, self.secret)))
+        basic(self.key, self.secret)
     }
 }
 
@@ -131,6 +134,12 @@ impl PublishedSecret {
     fn hmac(&self) -> hmac::Key {
         hmac::Key::new(hmac::HMAC_SHA256, self.secret.as_bytes())
     }
+}
+
+/// The `Authorization` of a key and its secret.
+#[must_use]
+pub fn basic(key: &str, secret: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{key}:{secret}")))
 }
 
 /// The published secret that `token` is signed with.

@@ -43,6 +43,38 @@ pub fn web_urls(entrance: &Entrance<'_>, port: u16) -> Option<WebUrls> {
     Some(WebUrls { calls, api: urls.api, files: urls.files })
 }
 
+/// Where a UI goes with its calls, and where it takes files to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UiUrls {
+    /// The API.
+    pub api: String,
+    /// The file server; `None` where it does not know.
+    pub files: Option<String>,
+    /// What it shows people who make credentials: API and files, where that is set apart.
+    pub shown: (Option<String>, Option<String>),
+}
+
+/// What the UI that is opened on `https://app:port` does with this `configuration.json`.
+///
+/// # Errors
+/// `NotAnObject` where the file is none, on which the UI does not start.
+pub fn ui_urls(app: &str, port: u16, file: &[u8]) -> Result<UiUrls, NotAnObject> {
+    let file = serde_json::from_slice::<Map<String, Value>>(file).map_err(|_| NotAnObject)?;
+    let origin = https_origin(app, port);
+    let whole = |url: &str| if url.starts_with('/') { format!("{origin}{url}") } else { url.to_owned() };
+    let text = |map: &Map<String, Value>, key: &str| {
+        map.get(key).and_then(Value::as_str).filter(|url| !url.is_empty()).map(|url| whole(url.trim_end_matches('/')))
+    };
+    let Guess { api, files } = guess(app, port);
+    let shown = file.get("displayedServerUrls").and_then(Value::as_object);
+    let shown = |key: &str| shown.and_then(|shown| text(shown, key));
+    Ok(UiUrls {
+        api: text(&file, "apiBaseUrl").unwrap_or(api),
+        files: text(&file, "fileBaseUrl").or(files),
+        shown: (shown("apiServer"), shown("filesServer")),
+    })
+}
+
 /// What the UI makes of its own address.
 struct Guess {
     api: String,
@@ -150,6 +182,19 @@ mod tests {
         assert_eq!(told(&apart, "ml.corp", 443), expected);
         let half = layout(["app.x.org", "api.x.org", "store.x.org"]);
         assert!(told(&half, "app.x.org", 443).is_some());
+    }
+
+    #[test]
+    fn a_ui_goes_where_its_file_says_else_where_it_guesses() {
+        let urls = |app: &str, file: &str| {
+            ui_urls(app, 443, file.as_bytes()).map(|urls| (urls.api, urls.files.unwrap_or_default(), urls.shown.0))
+        };
+        let text = |text: &str| text.to_owned();
+        assert_eq!(urls("app.x.org", "{}"), Ok((text("https://api.x.org"), text("https://files.x.org"), None)));
+        assert_eq!(urls("ml.corp", "{}"), Ok((text("https://ml.corp:8008"), text(""), None)));
+        let set = r#"{"apiBaseUrl":"/api","fileBaseUrl":"https://f/","displayedServerUrls":{"apiServer":"https://s"}}"#;
+        assert_eq!(urls("ml.corp", set), Ok((text("https://ml.corp/api"), text("https://f"), Some(text("https://s")))));
+        assert_eq!(urls("ml.corp", "<html>"), Err(NotAnObject));
     }
 
     #[test]

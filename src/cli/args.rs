@@ -1,5 +1,9 @@
 //! The arguments, as clap reads them. Texts that mean configuration are checked by `config`, with everything else.
 
+mod setup;
+
+pub(super) use setup::{DoctorArgs, ExplainArgs, InitArgs};
+
 use crate::config::{Environment, LoadRequest, Overrides};
 use crate::domain::names::{PerService, ServiceName};
 use clap::{Parser, Subcommand, ValueEnum};
@@ -26,6 +30,12 @@ pub(super) enum Command {
     Run(RunArgs),
     /// Check the configuration as `run` would read it, without starting
     Check(CheckArgs),
+    /// Write a configuration to start from, and what ClearML's server and clients need
+    Init(InitArgs),
+    /// Say where a URL leads and why, from the configuration alone
+    Explain(ExplainArgs),
+    /// Look for what is wrong with a set-up, from the outside in
+    Doctor(DoctorArgs),
     /// Show a running proxy: targets, connections, certificates, the last reload
     Status(CallArgs),
     /// Load the configuration of a running proxy again; it takes effect whole or not at all
@@ -102,6 +112,8 @@ pub(super) enum Reference {
     Configuration,
     /// docs/reference/metrics.md
     Metrics,
+    /// docs/reference/findings.md
+    Findings,
 }
 
 /// `clearway run`.
@@ -281,6 +293,11 @@ pub(super) struct SourceArgs {
 }
 
 impl SourceArgs {
+    /// The port that was given for plain http.
+    pub(super) const fn plain_port(&self) -> Option<u16> {
+        self.http_port
+    }
+
     /// What to load, with this process's environment.
     pub(super) fn request(&self, environment: Environment) -> LoadRequest {
         let overrides = Overrides {

@@ -1,6 +1,6 @@
 //! `clearway check`: what the configuration is made of, and what is wrong with it or with the certificates it names.
 
-use super::args::CheckArgs;
+use super::args::{CheckArgs, SourceArgs};
 use super::output;
 use crate::app::{Finding, inspect};
 use crate::config::{Environment, Loaded, Origin, Problem, Problems, Severity, json, load};
@@ -41,6 +41,16 @@ fn problem(found: Finding) -> Problem {
         message: found.message,
         hint: found.hint,
     }
+}
+
+/// The configuration; `None` where it cannot be used, which is said then.
+pub(super) fn loaded(source: &SourceArgs, environment: &Environment) -> Option<Loaded> {
+    load(&source.request(environment.clone()))
+        .map_err(|problems| {
+            output::problems(problems.list(), environment);
+            output::note(&refusal(&problems));
+        })
+        .ok()
 }
 
 /// The last line for a configuration that cannot be used.

@@ -1,11 +1,11 @@
 //! `clearway client-config`: what clients of this set-up need, ready to paste.
 
 use super::args::{ClientConfigArgs, ClientFormat};
-use super::check::refusal;
+use super::check::loaded;
 use super::output;
 use crate::app::authority_file;
 use crate::clearml::{client_compose, client_conf, client_env};
-use crate::config::{Environment, load};
+use crate::config::Environment;
 use crate::domain::entrance::Entrance;
 use crate::domain::names::ServiceName;
 use crate::domain::settings::Settings;
@@ -15,14 +15,7 @@ use std::process::ExitCode;
 /// Loads the configuration and prints.
 pub(super) fn client_config(args: &ClientConfigArgs) -> ExitCode {
     let environment = Environment::of_process();
-    let loaded = match load(&args.source.request(environment.clone())) {
-        Ok(loaded) => loaded,
-        Err(problems) => {
-            output::problems(problems.list(), &environment);
-            output::note(&refusal(&problems));
-            return ExitCode::FAILURE;
-        }
-    };
+    let Some(loaded) = loaded(&args.source, &environment) else { return ExitCode::FAILURE };
     match text(&loaded.settings, args) {
         Ok(text) => {
             output::data(text.trim_end());
@@ -54,7 +47,7 @@ fn text(settings: &Settings, args: &ClientConfigArgs) -> Result<String, String> 
 }
 
 /// The entrance that is called `name`, else the first.
-fn choose<'a>(settings: &'a Settings, name: Option<&str>) -> Result<Entrance<'a>, String> {
+pub(super) fn choose<'a>(settings: &'a Settings, name: Option<&str>) -> Result<Entrance<'a>, String> {
     let mut all = Entrance::all(&settings.layout).peekable();
     if all.peek().is_none() {
         return Err(String::from(

@@ -1,13 +1,17 @@
 //! The command line: arguments in, exit code out.
 //!
 //! Exit codes: 0 when all went well, 1 for a configuration or run-time failure or where the proxy refused, 2 for a wrong
-//! command line, 3 where no running proxy answers.
+//! command line, 3 where no running proxy answers, 4 where `doctor` found warnings and nothing worse.
 
 mod args;
 mod certs;
+mod changes;
 mod check;
 mod client_config;
 mod control;
+mod doctor;
+mod explain_url;
+mod init;
 mod output;
 mod password;
 mod run;
@@ -23,6 +27,9 @@ const USAGE: u8 = 2;
 
 /// No running proxy answers.
 const NOT_RUNNING: u8 = 3;
+
+/// Works, and deserves a look.
+const WARNINGS: u8 = 4;
 
 /// Runs the command that the process's arguments name.
 #[must_use]
@@ -53,6 +60,12 @@ fn dispatch(command: Command) -> ExitCode {
         Command::Undrain(args) => control::drain(&args, "/undrain"),
         Command::Maintenance(args) => control::maintenance(&args),
         Command::Upgrade(args) => control::upgrade(&args),
+        Command::Doctor(args) => doctor::doctor(&args),
+        Command::Explain(args) => explain_url::explain(&args).unwrap_or_else(|failure| {
+            output::note(&failure);
+            ExitCode::from(USAGE)
+        }),
+        Command::Init(args) => init::init(&args),
         Command::HashPassword(args) => password::hash_password(&args),
         Command::Users(UsersCommand::Check(args)) => users::check(&args),
         Command::Reference { page } => {
@@ -60,6 +73,7 @@ fn dispatch(command: Command) -> ExitCode {
                 Reference::ProxyConf => crate::config::proxy_conf(),
                 Reference::Configuration => crate::config::configuration(),
                 Reference::Metrics => crate::admin::metrics_reference(),
+                Reference::Findings => crate::doctor::findings_page(),
             };
             output::data(text.trim_end());
             ExitCode::SUCCESS

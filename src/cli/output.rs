@@ -20,6 +20,28 @@ pub(super) fn errors_are_read_by_a_person() -> bool {
     std::io::stderr().is_terminal()
 }
 
+/// Whether data is read by a person: standard output is a terminal.
+pub(super) fn data_is_read_by_a_person() -> bool {
+    std::io::stdout().is_terminal()
+}
+
+/// Asks a person; `None` at the end of the input.
+pub(super) fn ask(question: &str) -> Option<String> {
+    let mut to = std::io::stderr().lock();
+    // Whoever is not there to read it does not answer either.
+    drop(write!(to, "{question} ").and_then(|()| to.flush()));
+    let mut line = String::new();
+    match std::io::stdin().read_line(&mut line) {
+        Ok(1..) => Some(line.trim().to_owned()),
+        _ => None,
+    }
+}
+
+/// Whether there is a person to ask.
+pub(super) fn can_ask() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
 /// Prints problems for a person, coloured on a terminal unless `NO_COLOR` is set.
 pub(super) fn problems(problems: &[Problem], environment: &Environment) {
     let colour = std::io::stderr().is_terminal() && environment.allows_colour();

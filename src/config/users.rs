@@ -66,13 +66,13 @@ pub fn check_users(file: Option<&Path>, environment: &Environment) -> UsersCheck
 }
 
 /// The last folder that has one wins, as at the server.
-fn default_file(environment: &Environment) -> PathBuf {
+pub(super) fn default_file(environment: &Environment) -> PathBuf {
     let files = search(environment).folders.into_iter().map(|folder| folder.join(FILE_NAME)).collect::<Vec<_>>();
     let there = files.iter().rev().find(|file| file.exists()).or(files.last());
     there.cloned().unwrap_or_else(|| PathBuf::from(FILE_NAME))
 }
 
-fn read(file: &Path) -> Result<String, String> {
+pub(super) fn read(file: &Path) -> Result<String, String> {
     let failed = |error: std::io::Error| format!("the file cannot be read: {error}");
     let mut bytes = Vec::new();
     // One byte more than is parsed, so that a longer file is seen as such.

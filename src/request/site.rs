@@ -7,7 +7,7 @@ use crate::domain::facts::ListenerKind;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::names::{NamePattern, PerService, ServiceName};
 use crate::domain::route::{Route, route};
-use crate::domain::settings::Settings;
+use crate::domain::settings::{Layout, Settings};
 use crate::runtime::Tasks;
 use crate::telemetry::WorkerMetrics;
 use crate::tls::Challenges;
@@ -79,16 +79,20 @@ impl Site {
     /// connections then opens one of its own; `UnknownHost` (404) otherwise. Never the first service.
     pub(super) fn route(&self, listener: ListenerKind, checked: &Checked) -> Result<Route, Fault> {
         let (host, path) = (checked.host(), checked.path());
-        match listener {
-            ListenerKind::Legacy(ServiceName::App) => return Ok(Route::by_path(path)),
-            ListenerKind::Legacy(service) => return Ok(Route::whole(service)),
-            ListenerKind::Https | ListenerKind::Http => {}
-        }
-        route(&self.settings.layout, host, path).ok_or_else(|| {
+        way(&self.settings.layout, listener, host, path).ok_or_else(|| {
             let covered = self.covered.iter().any(|pattern| pattern.covers(host));
             let kind = if covered { FaultKind::UnknownHost } else { FaultKind::Misdirected };
             Fault::new(kind, format!("the host is {}", host.escape_debug()))
         })
+    }
+}
+
+/// The way of a request for `path` on `host`; a legacy port is for one service, whatever the host.
+pub(super) fn way(layout: &Layout, listener: ListenerKind, host: &str, path: &str) -> Option<Route> {
+    match listener {
+        ListenerKind::Legacy(ServiceName::App) => Some(Route::by_path(path)),
+        ListenerKind::Legacy(service) => Some(Route::whole(service)),
+        ListenerKind::Https | ListenerKind::Http => route(layout, host, path),
     }
 }
 
@@ -97,7 +101,7 @@ pub(super) const HTTPS: u16 = 443;
 
 /// For the host alone: a plain port of a name below it may be somebody else's. Not at all where a legacy port of this
 /// host takes plain HTTP, which browsers would then refuse to speak there.
-fn https_only(settings: &Settings) -> Option<HeaderValue> {
+pub(super) fn https_only(settings: &Settings) -> Option<HeaderValue> {
     let age = settings.answers.hsts.as_secs();
     if age == 0 || settings.legacy.iter().any(|(_, binds)| !binds.is_empty()) {
         return None;

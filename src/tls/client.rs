@@ -6,10 +6,12 @@ use super::load_error::{LoadError, LoadProblem};
 use super::pem_file::read_certificates;
 use super::server::ServerTlsError;
 use crate::domain::addr::TargetHost;
+use rustls::client::WantsClientCert;
+use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::ServerName;
 use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier};
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -48,12 +50,18 @@ impl ClientTls {
     }
 
     fn trusting(roots: RootCertStore) -> Result<Self, rustls::Error> {
-        let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_protocol_versions(&[&TLS13, &TLS12])?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        Ok(Self::with(builder()?.with_root_certificates(roots)))
+    }
+
+    /// Asks `verifier` about certificates.
+    pub(super) fn trusting_by(verifier: Arc<dyn ServerCertVerifier>) -> Result<Self, rustls::Error> {
+        Ok(Self::with(builder()?.dangerous().with_custom_certificate_verifier(verifier)))
+    }
+
+    fn with(builder: ConfigBuilder<ClientConfig, WantsClientCert>) -> Self {
+        let mut config = builder.with_no_client_auth();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self(Arc::new(config)))
+        Self(Arc::new(config))
     }
 
     /// The configuration, for the connector.
@@ -61,6 +69,11 @@ impl ClientTls {
     pub fn config(&self) -> Arc<ClientConfig> {
         Arc::clone(&self.0)
     }
+}
+
+fn builder() -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, rustls::Error> {
+    ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_protocol_versions(&[&TLS13, &TLS12])
 }
 
 /// The name that a target's certificate must have: its host name, or its address.

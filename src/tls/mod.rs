@@ -7,6 +7,7 @@ mod challenge;
 mod client;
 mod der;
 mod details;
+mod examine;
 mod failure;
 #[cfg(any(fuzzing, test))]
 mod fuzz;
@@ -30,6 +31,7 @@ mod warning;
 pub use challenge::{Challenges, PendingChallenge};
 pub use client::{ClientTls, name_of};
 pub use details::{CertificateDetails, FileDetails, TrustAnchor, describe_chain, describe_file, trust_anchor};
+pub use examine::{Authorities, ChainFault, SeenChain};
 pub use failure::{HandshakeFailure, describe_handshake_error};
 #[cfg(fuzzing)]
 pub use fuzz::read_certificates;

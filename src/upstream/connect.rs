@@ -75,9 +75,7 @@ pub async fn open_tls(
     deadline: Deadline,
 ) -> Result<TlsStream<TcpStream>, ConnectError> {
     let (at, stream) = open(addr, deadline).await?;
-    let name = name_of(&addr.host).ok_or_else(|| ConnectError::Tls(at, io::Error::other("no name to check")))?;
-    let secured = deadline.bound(TlsConnector::from(tls.config()).connect(name, stream)).await;
-    secured.ok_or(ConnectError::Deadline)?.map_err(|error| ConnectError::Tls(at, error))
+    secure(stream, at, &addr.host, tls, deadline).await
 }
 
 async fn open(addr: &TargetAddr, deadline: Deadline) -> Result<(SocketAddr, TcpStream), ConnectError> {
@@ -92,6 +90,37 @@ async fn open(addr: &TargetAddr, deadline: Deadline) -> Result<(SocketAddr, TcpS
     let won = deadline.bound(race(&addresses, dial)).await.ok_or(ConnectError::Deadline)?;
     let won = won.ok_or_else(|| ConnectError::Resolve(io::Error::other("the name has no address")))?;
     won.map_err(|(addr, error)| ConnectError::Dial(addr, error))
+}
+
+/// A connection to `addr`, which is no target; nothing is noted.
+///
+/// # Errors
+/// `Dial` or `Deadline`.
+///
+/// # Cancel safety
+/// The attempt is dropped.
+pub async fn open_at(addr: SocketAddr, deadline: Deadline) -> Result<TcpStream, ConnectError> {
+    let dialled = deadline.bound(TcpStream::connect(addr)).await.ok_or(ConnectError::Deadline)?;
+    dialled.map_err(|error| ConnectError::Dial(addr, error))
+}
+
+/// TLS over `stream`, which leads to `addr`, as a client of `host`.
+///
+/// # Errors
+/// `Tls` or `Deadline`.
+///
+/// # Cancel safety
+/// The connection is closed.
+pub async fn secure(
+    stream: TcpStream,
+    addr: SocketAddr,
+    host: &TargetHost,
+    tls: &ClientTls,
+    deadline: Deadline,
+) -> Result<TlsStream<TcpStream>, ConnectError> {
+    let name = name_of(host).ok_or_else(|| ConnectError::Tls(addr, io::Error::other("no name to check")))?;
+    let secured = deadline.bound(TlsConnector::from(tls.config()).connect(name, stream)).await;
+    secured.ok_or(ConnectError::Deadline)?.map_err(|error| ConnectError::Tls(addr, error))
 }
 
 impl Connector {

@@ -25,7 +25,7 @@ mod waiting;
 mod watch;
 
 pub use answering::{AnswerCut, Answering, TargetStream};
-pub use connect::{ConnectError, Connector, open_plain, open_tls};
+pub use connect::{ConnectError, Connector, open_at, open_plain, open_tls, secure};
 pub use connection::Connection;
 pub use exchange::{ExchangeError, Exchanged, Rest};
 #[cfg(fuzzing)]
