@@ -66,9 +66,9 @@ impl TraceContext {
     #[must_use]
     pub fn write(&self) -> [u8; TRACEPARENT_LEN] {
         let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
-        let flag = if self.sampled { b'1' } else { b'0' };
-        let digits = self.trace.iter().chain(b"-").chain(&self.parent).chain(b"-0").chain(std::iter::once(&flag));
-        text.iter_mut().skip(3).zip(digits).for_each(|(place, digit)| *place = *digit);
+        text[3..35].copy_from_slice(&self.trace);
+        text[36..52].copy_from_slice(&self.parent);
+        text[54] = if self.sampled { b'1' } else { b'0' };
         text
     }
 }

@@ -36,9 +36,9 @@ impl RequestIds {
 
     /// The id of a new trace; it has the form of a request's.
     pub(super) fn trace(&self) -> TraceId {
-        let (prefix, number) = (digits(self.prefix), digits(self.count()));
         let mut trace = [b'0'; 32];
-        trace.iter_mut().zip(prefix.into_iter().chain(number)).for_each(|(place, digit)| *place = digit);
+        trace[..16].copy_from_slice(&digits(self.prefix));
+        trace[16..].copy_from_slice(&digits(self.count()));
         trace
     }
 

@@ -8,6 +8,7 @@ use super::admit::{Admitted, Permit};
 use super::client_body::ClientBody;
 use super::scope::{Scope, ip_value};
 use super::site::Site;
+use super::trace::Told;
 use super::upload::{OutgoingBody, Upload};
 use crate::domain::forwarded::{
     OURS, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO, X_REQUEST_ID, shadows_ours,
@@ -15,7 +16,7 @@ use crate::domain::forwarded::{
 use crate::domain::hop_by_hop::{lists, names_to_drop};
 use crate::domain::names::ServiceName;
 use crate::domain::route::Route;
-use crate::domain::trace::{TRACEPARENT, TRACESTATE, TraceContext};
+use crate::domain::trace::{TRACEPARENT, TRACESTATE};
 use crate::telemetry::AccessRecord;
 use crate::upstream::{Framing, Outbound};
 use http::header::{self, HeaderMap, HeaderName};
@@ -49,13 +50,7 @@ impl Outgoing {
 }
 
 /// Rebuilds the head for the target.
-pub(super) fn prepare(
-    admitted: Admitted,
-    scope: &Scope,
-    site: &Site,
-    record: &AccessRecord,
-    trace: TraceContext,
-) -> Outgoing {
+pub(super) fn prepare(admitted: Admitted, scope: &Scope, site: &Site, record: &AccessRecord, trace: Told) -> Outgoing {
     let Admitted { checked, route, permit, max_body } = admitted;
     let named_port = checked.port();
     let interims = checked.stream().map(|stream| scope.link().interims(stream));
@@ -211,9 +206,9 @@ impl Head {
     }
 
     /// What came with a valid context goes along with it.
-    fn trace(&mut self, headers: &HeaderMap, trace: TraceContext) {
-        self.field(TRACEPARENT.as_str(), &trace.write());
-        if TraceContext::of(headers).is_some() {
+    fn trace(&mut self, headers: &HeaderMap, trace: Told) {
+        self.field(TRACEPARENT.as_str(), &trace.context.write());
+        if trace.is_theirs {
             headers.get_all(TRACESTATE).iter().for_each(|state| self.field(TRACESTATE.as_str(), state.as_bytes()));
         }
     }

@@ -5,13 +5,12 @@ use super::maintenance::Maintenance;
 use super::memory::MemoryWatch;
 use super::shield::Shield;
 use super::site::{Site, SitePlan};
-use super::trace;
+use super::trace::{self, Told};
 use crate::clearml::{Action, Caller};
 use crate::domain::facts::ConnectionFacts;
 use crate::domain::forwarded::{X_REQUEST_ID, client_of};
 use crate::domain::route::Route;
 use crate::domain::settings::Settings;
-use crate::domain::trace::TraceContext;
 use crate::runtime::{ClientLink, Places, Tasks, now, wall};
 use crate::telemetry::{AccessLog, AccessRecord, WorkerMetrics};
 use crate::upstream::Pool;
@@ -148,7 +147,7 @@ impl Scope {
     }
 
     /// The place of a request in a trace; noted in `record` too.
-    pub(super) fn trace(&self, site: &Site, headers: &HeaderMap, record: &mut AccessRecord) -> TraceContext {
+    pub(super) fn trace(&self, site: &Site, headers: &HeaderMap, record: &mut AccessRecord) -> Told {
         trace::context(&self.worker.ids, site, headers, record)
     }
 

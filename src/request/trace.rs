@@ -6,8 +6,16 @@ use crate::domain::trace::{TraceContext, is_id};
 use crate::telemetry::{AccessRecord, SpanStart};
 use http::HeaderMap;
 
+/// What a target is told.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Told {
+    pub(super) context: TraceContext,
+    /// Whether the client's own trace goes on; what it says beside it belongs to it.
+    pub(super) is_theirs: bool,
+}
+
 /// What the target is told; notes in `record` what the log and the span need.
-pub(super) fn context(ids: &RequestIds, site: &Site, headers: &HeaderMap, record: &mut AccessRecord) -> TraceContext {
+pub(super) fn context(ids: &RequestIds, site: &Site, headers: &HeaderMap, record: &mut AccessRecord) -> Told {
     let theirs = TraceContext::of(headers);
     let traces = &site.settings.traces;
     let chosen = traces.endpoint.is_some()
@@ -16,7 +24,7 @@ pub(super) fn context(ids: &RequestIds, site: &Site, headers: &HeaderMap, record
             None => ids.chosen(traces.one_in),
         };
     record.trace = theirs.map(|theirs| theirs.trace);
-    match theirs {
+    let context = match theirs {
         Some(theirs) if !chosen => theirs,
         _ => {
             let span = ids.span();
@@ -26,7 +34,8 @@ pub(super) fn context(ids: &RequestIds, site: &Site, headers: &HeaderMap, record
             }
             TraceContext { trace, parent: span, sampled: chosen }
         }
-    }
+    };
+    Told { context, is_theirs: theirs.is_some() }
 }
 
 /// The request's id where it has the form of one, so that logs and traces find each other.
