@@ -8,6 +8,8 @@ mod client;
 mod der;
 mod details;
 mod failure;
+#[cfg(any(fuzzing, test))]
+mod fuzz;
 mod issue;
 mod issued;
 mod lint;
@@ -29,6 +31,8 @@ pub use challenge::{Challenges, PendingChallenge};
 pub use client::{ClientTls, name_of};
 pub use details::{CertificateDetails, FileDetails, TrustAnchor, describe_chain, describe_file, trust_anchor};
 pub use failure::{HandshakeFailure, describe_handshake_error};
+#[cfg(fuzzing)]
+pub use fuzz::read_certificates;
 pub use issue::{CertificateRequest, certificate_request};
 pub use issued::{ensure_issued, issued_file};
 pub use load::{LoadedCertificate, load_pair};
