@@ -6,19 +6,20 @@ use crate::tls::ClientTls;
 use crate::upstream::open_tls;
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
+use http::response::Parts;
 use http::{Request, Uri};
 use http_body_util::{BodyExt, Limited};
 use hyper_util::rt::TokioIo;
-use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient};
+use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient, Problem};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-/// For one request and its answer.
-const REQUEST_WAIT: Duration = Duration::from_secs(30);
-
 /// Bytes of one answer; the longest chains have some 20 KiB.
 const ANSWER_MAX: usize = 1024 * 1024;
+
+/// Characters shown of an answer that is none.
+const SHOWN_MAX: usize = 120;
 
 /// The patience that the authority asked for last.
 #[derive(Clone, Debug, Default)]
@@ -49,11 +50,13 @@ fn until(value: &HeaderValue, now: SystemTime) -> Option<SystemTime> {
 pub(super) struct Ca {
     tls: ClientTls,
     patience: Patience,
+    /// For one request and its answer.
+    wait: Duration,
 }
 
 impl Ca {
-    pub(super) const fn new(tls: ClientTls, patience: Patience) -> Self {
-        Self { tls, patience }
+    pub(super) const fn new(tls: ClientTls, patience: Patience, wait: Duration) -> Self {
+        Self { tls, patience, wait }
     }
 }
 
@@ -63,14 +66,19 @@ impl HttpClient for Ca {
         request: Request<BodyWrapper<Bytes>>,
     ) -> Pin<Box<dyn Future<Output = Result<BytesResponse, Error>> + Send>> {
         let (tls, patience) = (self.tls.clone(), self.patience.clone());
+        let deadline = Deadline::after(self.wait);
         Box::pin(async move {
-            let deadline = Deadline::after(REQUEST_WAIT);
             let answer = deadline.bound(exchange(&tls, request, deadline)).await;
-            let answer = answer.ok_or(Error::Str("the authority did not answer in time"))??;
-            if answer.parts.status.is_client_error() || answer.parts.status.is_server_error() {
-                patience.note(&answer.parts.headers);
+            let (parts, body) = answer.ok_or_else(|| strange("the authority did not answer in time".into()))??;
+            let refused = parts.status.is_client_error() || parts.status.is_server_error();
+            if refused {
+                patience.note(&parts.headers);
+                // Something in front of the authority speaks, or it is broken.
+                if serde_json::from_slice::<Problem>(&body).is_err() {
+                    return Err(strange(format!("the authority answered {} {}", parts.status, shown(&body))));
+                }
             }
-            Ok(answer)
+            Ok(BytesResponse { parts, body: Box::new(body) })
         })
     }
 }
@@ -79,7 +87,7 @@ async fn exchange(
     tls: &ClientTls,
     mut request: Request<BodyWrapper<Bytes>>,
     deadline: Deadline,
-) -> Result<BytesResponse, Error> {
+) -> Result<(Parts, Bytes), Error> {
     let addr = address(request.uri())?;
     let host = request.uri().authority().map(|authority| authority.as_str().to_owned()).unwrap_or_default();
     let host = HeaderValue::from_maybe_shared(Bytes::from(host)).map_err(other)?;
@@ -91,7 +99,7 @@ async fn exchange(
     let exchange = async {
         let (parts, body) = sender.send_request(request).await.map_err(other)?.into_parts();
         let body = Limited::new(body, ANSWER_MAX).collect().await.map_err(Error::Other)?.to_bytes();
-        Ok(BytesResponse { parts, body: Box::new(body) })
+        Ok((parts, body))
     };
     let (mut exchange, connection) = (pin!(exchange), pin!(connection));
     tokio::select! {
@@ -107,6 +115,20 @@ fn address(uri: &Uri) -> Result<TargetAddr, Error> {
     };
     TargetAddr::parse(&format!("https://{host}:{}", uri.port_u16().unwrap_or(443)))
         .map_err(|error| Error::Other(error.to_string().into()))
+}
+
+/// The beginning of what is no answer, in one line.
+fn shown(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match words.chars().take(SHOWN_MAX).collect::<String>() {
+        words if words.is_empty() => String::from("and nothing else"),
+        words => format!("and \"{}\"", words.escape_debug()),
+    }
+}
+
+fn strange(what: String) -> Error {
+    Error::Other(what.into())
 }
 
 fn other(error: impl std::error::Error + Send + Sync + 'static) -> Error {
@@ -131,6 +153,19 @@ mod tests {
             let expected = seconds.map(|seconds| now + Duration::from_secs(seconds));
             assert_eq!(until(&HeaderValue::from_static(text), now), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_no_answer_is_shown_in_one_line() {
+        for (body, expected) in [
+            (&b""[..], "and nothing else"),
+            (b" \n ", "and nothing else"),
+            (b"<html>\n  <b>502</b>\x1b[31m", "and \"<html> <b>502</b>\\u{1b}[31m\""),
+            (b"\xff", "and \"\u{fffd}\""),
+        ] {
+            assert_eq!(shown(body), expected);
+        }
+        assert!(shown(&[b'x'; 10_000]).len() < 200);
     }
 
     #[test]

@@ -5,20 +5,32 @@
 //!   account.json      the account with its key, mode 0600
 //!   certificate.pem   the chain and its key in one file (so that they change together), mode 0600
 //!   attempts.json     when orders were begun, and how many failed
+//!   ledger.json       how the last orders ended, and who issued
+//!   dns-records.json  records in the DNS that are to be removed
 //!   challenges/       what is answered by http at the moment
 //!   lock              held by the one instance that orders
 //! ```
+//!
+//! The second authority's folder has its account alone: all else is in the first one's, whoever issued.
 
+use super::ledger::LedgerEntry;
 use crate::domain::renewal::Attempts;
-use crate::domain::settings::{CertificateFiles, Settings};
+use crate::domain::settings::{AuthoritySettings, CertificateFiles, Settings};
 use crate::tls::{LoadError, LoadedCertificate, load_pair, replace_file};
 use instant_acme::AccountCredentials;
 use serde_json::{Value, json};
 use std::fs::{self, File, TryLockError};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use zeroize::Zeroizing;
+
+/// Bytes of one of our own small files.
+const FILE_MAX: u64 = 1024 * 1024;
+
+/// Orders that the ledger remembers: the last weeks of a proxy that fails as often as it may.
+const LEDGER_MAX: usize = 100;
 
 /// The folder of one authority.
 #[derive(Clone, Debug)]
@@ -29,6 +41,16 @@ impl Folder {
     #[must_use]
     pub fn of(settings: &Settings) -> Self {
         Self(settings.certificate_folder.join("acme").join(settings.acme.directory.folder_name()))
+    }
+
+    /// The one with the account at `authority`, beside this one. Nothing is made yet.
+    pub(super) fn beside(&self, authority: &AuthoritySettings) -> Self {
+        Self(self.0.with_file_name(authority.directory.folder_name()))
+    }
+
+    /// One that is thrown away.
+    pub(super) const fn at(path: PathBuf) -> Self {
+        Self(path)
     }
 
     /// The file with the certificate and its key.
@@ -88,28 +110,65 @@ impl Folder {
         File::open(&self.0).and_then(|folder| folder.sync_all()).map_err(InstallError::Unwritable)
     }
 
-    pub(super) fn account(&self) -> io::Result<Option<AccountCredentials>> {
-        match fs::read_to_string(self.0.join("account.json")) {
-            Ok(text) => serde_json::from_str(&text).map(Some).map_err(io::Error::other),
+    /// The account, if there is one; `Ok(Err)` for a file that holds none.
+    pub(super) fn account(&self) -> io::Result<Option<Result<AccountCredentials, serde_json::Error>>> {
+        match self.read("account.json") {
+            Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes))),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
     }
 
     pub(super) fn keep_account(&self, account: &AccountCredentials) -> io::Result<()> {
-        let text = serde_json::to_string(account).map_err(io::Error::other)?;
+        let text = Zeroizing::new(serde_json::to_string(account).map_err(io::Error::other)?);
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.0)?;
         replace_file(&self.0.join("account.json"), &text, 0o600)
     }
 
-    /// Sets an account aside that the authority does not know any more.
-    pub(super) fn forget_account(&self) -> io::Result<()> {
-        fs::rename(self.0.join("account.json"), self.0.join("account-unknown.json"))
+    /// Sets an account aside that is of no use any more; `why` becomes part of its name.
+    pub(super) fn forget_account(&self, why: &str) -> io::Result<()> {
+        fs::rename(self.0.join("account.json"), self.0.join(format!("account-{why}.json")))
+    }
+
+    /// Records in the DNS that are to be removed, as they were noted.
+    pub(super) fn records(&self) -> Option<String> {
+        String::from_utf8(self.read("dns-records.json").ok()?.to_vec()).ok()
+    }
+
+    pub(super) fn keep_records(&self, noted: &str) -> io::Result<()> {
+        replace_file(&self.0.join("dns-records.json"), noted, 0o600)
+    }
+
+    pub(super) fn forget_records(&self) -> io::Result<()> {
+        fs::remove_file(self.0.join("dns-records.json"))
+    }
+
+    /// How the last orders ended, oldest first; nothing where that cannot be read, because it is only told.
+    #[must_use]
+    pub fn ledger(&self) -> Vec<LedgerEntry> {
+        let text = self.read("ledger.json").unwrap_or_default();
+        let value = serde_json::from_slice::<Value>(&text).unwrap_or_default();
+        value.as_array().into_iter().flatten().filter_map(LedgerEntry::from_json).collect()
+    }
+
+    pub(super) fn note(&self, entry: LedgerEntry) -> io::Result<()> {
+        let mut entries = self.ledger();
+        entries.push(entry);
+        let kept = entries.iter().skip(entries.len().saturating_sub(LEDGER_MAX)).map(LedgerEntry::to_json);
+        replace_file(&self.0.join("ledger.json"), &Value::from(kept.collect::<Vec<_>>()).to_string(), 0o600)
+    }
+
+    /// One of our own small files; more than they ever hold is not read.
+    fn read(&self, name: &str) -> io::Result<Zeroizing<Vec<u8>>> {
+        let mut bytes = Zeroizing::new(Vec::new());
+        File::open(self.0.join(name))?.take(FILE_MAX).read_to_end(&mut bytes)?;
+        Ok(bytes)
     }
 
     /// What was tried; nothing where that cannot be read, because it only slows us down.
     pub(super) fn attempts(&self) -> Attempts {
-        let text = fs::read_to_string(self.0.join("attempts.json")).unwrap_or_default();
-        let value = serde_json::from_str::<Value>(&text).unwrap_or_default();
+        let text = self.read("attempts.json").unwrap_or_default();
+        let value = serde_json::from_slice::<Value>(&text).unwrap_or_default();
         let moment = |value: &Value| UNIX_EPOCH.checked_add(Duration::from_secs(value.as_u64()?));
         Attempts {
             begun: value.get("begun").and_then(Value::as_array).into_iter().flatten().filter_map(moment).collect(),
@@ -119,6 +178,7 @@ impl Folder {
                 .and_then(|count| count.try_into().ok())
                 .unwrap_or(0),
             patience: value.get("patience").and_then(moment),
+            second_patience: value.get("second_patience").and_then(moment),
         }
     }
 
@@ -128,6 +188,7 @@ impl Folder {
             "begun": attempts.begun.iter().map(seconds).collect::<Vec<_>>(),
             "failures": attempts.failures,
             "patience": attempts.patience.as_ref().map(seconds),
+            "second_patience": attempts.second_patience.as_ref().map(seconds),
         });
         replace_file(&self.0.join("attempts.json"), &value.to_string(), 0o600)
     }
@@ -171,13 +232,41 @@ mod tests {
         let folder = folder(root.path());
         assert_eq!(folder.attempts(), Attempts::default());
         let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
-        let attempts = Attempts { begun: vec![at(5), at(7)], failures: 2, patience: Some(at(9)) };
+        let (patience, second_patience) = (Some(at(9)), Some(at(11)));
+        let attempts = Attempts { begun: vec![at(5), at(7)], failures: 2, patience, second_patience };
         folder.keep_attempts(&attempts).unwrap();
         assert_eq!(folder.attempts(), attempts);
         for nonsense in ["", "[]", "{\"begun\": 3, \"failures\": -1}", "{\"begun\": [\"x\", 18446744073709551615]}"] {
             fs::write(folder.path().join("attempts.json"), nonsense).unwrap();
             assert_eq!(folder.attempts(), Attempts::default(), "{nonsense}");
         }
+    }
+
+    #[test]
+    fn the_ledger_keeps_the_last_orders_and_nonsense_is_none() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = folder(root.path());
+        let entry = |second: usize| LedgerEntry {
+            at: UNIX_EPOCH + Duration::from_secs(second as u64),
+            authority: String::from("https://ca.example/dir"),
+            names: vec![String::from("*.site.test")],
+            outcome: if second.is_multiple_of(2) {
+                Ok(Some(String::from("aki.serial")))
+            } else {
+                Err(String::from("no"))
+            },
+        };
+        for second in 0..LEDGER_MAX + 5 {
+            folder.note(entry(second)).unwrap();
+        }
+        let kept = folder.ledger();
+        assert_eq!((kept.len(), &kept[0], kept.last()), (LEDGER_MAX, &entry(5), Some(&entry(LEDGER_MAX + 4))));
+        for nonsense in ["", "{}", "[1, {\"at\": -1}, {\"at\": 1, \"authority\": [], \"names\": 4}]"] {
+            fs::write(folder.path().join("ledger.json"), nonsense).unwrap();
+            assert_eq!(folder.ledger(), [], "{nonsense}");
+        }
+        folder.note(entry(2)).unwrap();
+        assert_eq!(folder.ledger(), [entry(2)]);
     }
 
     #[test]

@@ -3,12 +3,18 @@
 //! It looks at the folder again and again instead of sleeping until a certificate is due: another instance may have
 //! renewed it meanwhile, and the clock of a machine that slept may have jumped.
 
+use super::account::Access;
+use super::answers::Ground;
 use super::ca::Patience;
 use super::folder::Folder;
-use super::order::{OrderError, Plan, certificate_id};
-use crate::domain::names::HostName;
-use crate::domain::renewal::{Draw, Life, Window, due};
-use crate::domain::settings::{AcmeSettings, ChallengeChoice, Settings};
+use super::ledger::LedgerEntry;
+use super::order::{Plan, certificate_id};
+use super::order_error::OrderError;
+use super::outlook::{Cause, Outlook, SharedOutlook, reason};
+use super::ways::ways;
+use crate::domain::names::NamePattern;
+use crate::domain::renewal::{Draw, Life, Rules, Turn, Window, due};
+use crate::domain::settings::{AcmeSettings, AuthoritySettings, Settings};
 use crate::runtime::{Deadline, ShutdownWatch, wall};
 use crate::telemetry::{Counter, WorkerMetrics};
 use crate::tls::{Challenges, LoadedCertificate};
@@ -27,28 +33,33 @@ const LOOK: Duration = Duration::from_secs(30);
 /// The shortest wait, where something is due in a moment.
 const LOOK_MIN: Duration = Duration::from_millis(200);
 
-/// For one whole order.
+/// For one whole order, without the time that the DNS is given.
 const ORDER_WAIT: Duration = Duration::from_secs(600);
 
 /// Between two questions for the authority's window, unless it names another time.
 const WINDOW_EVERY: Duration = Duration::from_secs(6 * 3_600);
 
-/// The bounds of what it names.
-const WINDOW_EVERY_MIN: Duration = Duration::from_secs(3_600);
+/// The bounds of what it names. Source: RFC 9773 section 4.3.2.
+const WINDOW_EVERY_MIN: Duration = Duration::from_secs(60);
 const WINDOW_EVERY_MAX: Duration = Duration::from_secs(24 * 3_600);
 
-/// Looks after the certificates from one authority.
+/// Looks after the certificates for one set of names.
 #[derive(Debug)]
 pub struct Keeper {
     settings: AcmeSettings,
+    /// The authority that is asked first.
+    first: AuthoritySettings,
+    /// The one that stands in.
+    second: Option<AuthoritySettings>,
     /// The ways to answer challenges, the preferred one first.
     ways: Vec<ChallengeType>,
-    names: Vec<HostName>,
+    names: Vec<NamePattern>,
     folder: Folder,
     challenges: Challenges,
     metrics: WorkerMetrics,
     /// Rung when there is another certificate in the folder.
     changed: Arc<Notify>,
+    outlook: SharedOutlook,
     patience: Patience,
     /// Of the certificate that is in the folder.
     window: Option<Window>,
@@ -56,36 +67,43 @@ pub struct Keeper {
     window_due: SystemTime,
     /// The certificate that was seen last, by its number.
     seen: Option<(Vec<u8>, Vec<u8>)>,
+    /// What was said last of one that cannot be served.
+    said: String,
     spread: Draw,
 }
 
 impl Keeper {
-    /// A keeper of certificates for `names`, as `settings` describe. `changed` is rung when there is a new one.
+    /// A keeper of a certificate for `names`, as `settings` describe. `changed` is rung when there is a new one.
     #[must_use]
     pub fn new(
         settings: &Settings,
-        names: Vec<HostName>,
+        names: Vec<NamePattern>,
         challenges: Challenges,
         metrics: WorkerMetrics,
         changed: Arc<Notify>,
+        outlook: SharedOutlook,
     ) -> Self {
         Self {
             ways: ways(settings),
+            first: settings.acme.first(),
+            second: settings.acme.second(),
             settings: settings.acme.clone(),
             names,
             folder: Folder::of(settings),
             challenges,
             metrics,
             changed,
+            outlook,
             patience: Patience::default(),
             window: None,
             window_due: SystemTime::UNIX_EPOCH,
             seen: None,
+            said: String::new(),
             spread: drawn(),
         }
     }
 
-    /// Looks after them until `shutdown`.
+    /// Looks after it until `shutdown`.
     ///
     /// # Cancel safety
     /// An order under way is given up; what was written is whole.
@@ -112,26 +130,45 @@ impl Keeper {
         let now = wall();
         let certificate = self.certificate(now);
         self.notice(certificate.as_ref());
-        let wanted = match &certificate {
+        let (wanted, cause) = match &certificate {
             Some(certificate) if self.covers(certificate) => {
                 self.ask_for_window(certificate, now).await;
-                due(life(certificate), self.window, draw_of(certificate))
+                let cause = if self.window.is_some() { Cause::Window } else { Cause::Age };
+                (due(life(certificate), self.window, draw_of(certificate)), cause)
             }
-            _ => now,
+            Some(_) => (now, Cause::Names),
+            None => (now, Cause::None),
         };
-        let next = wanted.max(self.folder.attempts().next(now, self.settings.attempts_per_day.get(), self.spread));
+        let (next, _) = self.foresee(now, wanted, cause);
         if next > now {
             return next.duration_since(now).unwrap_or_default().clamp(LOOK_MIN, LOOK);
         }
         match self.folder.make().and_then(|()| self.folder.lock()) {
             // Another instance orders; its certificate will be found.
             Ok(None) => LOOK_MIN * 5,
-            Ok(Some(_lock)) => self.order(now, certificate.as_ref()).await,
+            Ok(Some(_lock)) => self.order(now, certificate.as_ref(), cause).await,
             Err(error) => {
                 self.say_unusable(&error);
                 LOOK
             }
         }
+    }
+
+    /// When the next attempt is and why, which the outlook says as well.
+    fn foresee(&self, now: SystemTime, wanted: SystemTime, cause: Cause) -> (SystemTime, String) {
+        let attempts = self.folder.attempts();
+        let held = attempts.next(now, &self.rules(), self.spread).filter(|(at, _)| *at > wanted);
+        let next = held.map_or(wanted, |(at, _)| at);
+        let reason = reason(cause, held.map(|(_, hold)| hold));
+        let (turn, _) = attempts.turn(next.max(now), &self.rules());
+        self.outlook.set(Some(Outlook {
+            next,
+            reason: reason.clone(),
+            authority: self.authority(turn).directory.to_string(),
+            failures: attempts.failures,
+            last: self.folder.ledger().pop(),
+        }));
+        (next, reason)
     }
 
     /// Rings when the folder has another certificate than at the last look.
@@ -145,19 +182,36 @@ impl Keeper {
         }
     }
 
-    fn certificate(&self, now: SystemTime) -> Option<LoadedCertificate> {
-        self.folder.certificate(now).unwrap_or_else(|error| {
-            tracing::warn!(%error, "the certificate from the authority cannot be served; another one is asked for");
-            None
-        })
+    fn certificate(&mut self, now: SystemTime) -> Option<LoadedCertificate> {
+        match self.folder.certificate(now) {
+            Ok(certificate) => {
+                self.said.clear();
+                certificate
+            }
+            Err(error) => {
+                let told = error.to_string();
+                if told != self.said {
+                    tracing::warn!(
+                        error = told,
+                        "the certificate from the authority cannot be served; another one is asked for"
+                    );
+                    self.said = told;
+                }
+                None
+            }
+        }
     }
 
     fn covers(&self, certificate: &LoadedCertificate) -> bool {
-        self.names.iter().all(|name| certificate.names().iter().any(|pattern| pattern.covers(name.as_str())))
+        let has = |wanted: &NamePattern| match wanted {
+            NamePattern::Exact(name) => certificate.names().iter().any(|pattern| pattern.covers(name.as_str())),
+            NamePattern::Wildcard(_) => certificate.names().contains(wanted),
+        };
+        self.names.iter().all(has)
     }
 
     /// One attempt. Counted before it begins, so that nothing that ends the process makes it be forgotten.
-    async fn order(&mut self, now: SystemTime, before: Option<&LoadedCertificate>) -> Duration {
+    async fn order(&mut self, now: SystemTime, before: Option<&LoadedCertificate>, cause: Cause) -> Duration {
         // Another instance may have been first, between the look and the lock.
         if self.certificate(now).as_ref().and_then(LoadedCertificate::renewal_id)
             != before.and_then(LoadedCertificate::renewal_id)
@@ -165,45 +219,89 @@ impl Keeper {
             return LOOK_MIN;
         }
         let mut attempts = self.folder.attempts();
-        let way = attempts.failures as usize % self.ways.len().max(1);
-        attempts.begin(now);
+        let (turn, count) = attempts.turn(now, &self.rules());
+        attempts.begin(now, turn);
         if let Err(error) = self.folder.keep_attempts(&attempts) {
             // Without a memory there would be no limit.
             self.say_unusable(&error);
             return LOOK;
         }
         self.metrics.add(Counter::CertificateOrders, 1);
-        let outcome = match self.ways.get(way).cloned() {
-            Some(way) => {
-                let plan = self.plan(way, before);
-                let order = Deadline::after(ORDER_WAIT).bound(plan.run());
-                order.await.unwrap_or(Err(OrderError::Late))
-            }
+        let way = self.ways.get(count as usize % self.ways.len().max(1)).cloned();
+        let outcome = match &way {
+            Some(way) => self.attempt(turn, way, before).await,
             None => Err(OrderError::NoChallenge(String::from("any name"))),
         };
         match &outcome {
-            Ok(()) => attempts.succeed(),
-            Err(_) => attempts.fail(wall(), self.patience.take()),
+            Ok(()) => {
+                let (file, authority) = (self.folder.certificate_file(), &self.authority(turn).directory);
+                tracing::info!(names = self.named(), %authority, file = %file.display(), "certificate obtained");
+                attempts.succeed();
+            }
+            Err(_) => attempts.fail(wall(), turn, self.patience.take()),
         }
         self.spread = drawn();
         if let Err(error) = self.folder.keep_attempts(&attempts) {
             self.say_unusable(&error);
         }
-        let next = attempts.next(wall(), self.settings.attempts_per_day.get(), self.spread);
-        self.say(&outcome, next);
+        self.note(turn, &outcome);
+        if let Err(error) = outcome {
+            let (next, reason) = self.foresee(wall(), wall(), cause);
+            self.say_failed(turn, &error, next, &reason);
+        }
         LOOK_MIN
     }
 
-    fn plan<'a>(&'a self, challenge: ChallengeType, before: Option<&'a LoadedCertificate>) -> Plan<'a> {
-        Plan {
-            settings: &self.settings,
+    async fn attempt(
+        &self,
+        turn: Turn,
+        way: &ChallengeType,
+        before: Option<&LoadedCertificate>,
+    ) -> Result<(), OrderError> {
+        let accounts = self.folder.beside(self.authority(turn));
+        let plan = Plan {
+            access: self.access(turn, &accounts),
             names: &self.names,
-            challenge,
-            folder: &self.folder,
-            challenges: &self.challenges,
+            ground: Ground { way, challenges: &self.challenges, dns: &self.settings.dns, folder: &self.folder },
+            // Only an authority that named a window wants to know, and only of its own.
+            replaces: before.filter(|before| self.window.is_some() && self.issuer(before) == turn),
+        };
+        let wait = ORDER_WAIT + self.settings.dns.propagation_timeout + self.settings.dns.propagation_delay;
+        Deadline::after(wait).bound(plan.run()).await.unwrap_or(Err(OrderError::Late))
+    }
+
+    fn access<'a>(&'a self, turn: Turn, folder: &'a Folder) -> Access<'a> {
+        Access {
+            authority: self.authority(turn),
+            email: self.settings.email.as_deref(),
+            folder,
+            timeout: self.settings.timeout,
             patience: &self.patience,
-            // Only an authority that named a window wants to know.
-            replaces: before.filter(|_| self.window.is_some()),
+        }
+    }
+
+    fn authority(&self, turn: Turn) -> &AuthoritySettings {
+        match turn {
+            Turn::First => &self.first,
+            // Its turn comes only where there is one.
+            Turn::Second => self.second.as_ref().unwrap_or(&self.first),
+        }
+    }
+
+    /// Who issued `certificate`; the first authority where nobody wrote it down.
+    fn issuer(&self, certificate: &LoadedCertificate) -> Turn {
+        let id = certificate_id(certificate).map(|id| id.to_string());
+        let issued = self.folder.ledger().into_iter().rev().find(|entry| entry.outcome == Ok(id.clone()));
+        let second = self.second.as_ref().map(|second| second.directory.as_str());
+        if issued.is_some_and(|entry| Some(entry.authority.as_str()) == second) { Turn::Second } else { Turn::First }
+    }
+
+    fn rules(&self) -> Rules {
+        let after = self.settings.fallback.after.get().try_into().unwrap_or(u32::MAX);
+        Rules {
+            per_day: self.settings.attempts_per_day.get(),
+            first_pause: self.settings.first_pause,
+            second_after: self.second.as_ref().map(|_| after),
         }
     }
 
@@ -213,46 +311,74 @@ impl Keeper {
             return;
         }
         self.window_due = now + WINDOW_EVERY;
-        let (Ok(Some(_)), Some(id)) = (self.folder.account(), certificate_id(certificate)) else { return };
-        let plan = self.plan(ChallengeType::Http01, None);
-        let Ok(account) = plan.account().await else { return };
-        match account.renewal_info(&id).await {
-            Ok((info, again)) => {
+        let Some(id) = certificate_id(certificate) else { return };
+        let turn = self.issuer(certificate);
+        let accounts = self.folder.beside(self.authority(turn));
+        let access = self.access(turn, &accounts);
+        let asked = async {
+            match access.kept().await? {
+                Some(account) => Ok::<_, OrderError>(Some(account.renewal_info(&id).await?)),
+                None => Ok(None),
+            }
+        };
+        match asked.await {
+            Ok(Some((info, again))) => {
                 let window = info.suggested_window;
-                self.window = Some(Window { start: window.start.into(), end: window.end.into() });
+                let window = Window { start: window.start.into(), end: window.end.into() };
+                if self.window != Some(window) {
+                    let (start, end) = (rfc3339(window.start), rfc3339(window.end));
+                    tracing::info!(
+                        start,
+                        end,
+                        explanation = info.explanation_url,
+                        "the authority names a window for the renewal"
+                    );
+                }
+                self.window = Some(window);
                 self.window_due = now + again.clamp(WINDOW_EVERY_MIN, WINDOW_EVERY_MAX);
             }
+            Ok(None) => {}
             Err(error) => tracing::debug!(%error, "the authority does not say when to renew"),
         }
     }
 
-    fn say(&self, outcome: &Result<(), OrderError>, next: SystemTime) {
-        let names = self.names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        match outcome {
-            Ok(()) => tracing::info!(names, file = %self.folder.certificate_file().display(), "certificate obtained"),
-            Err(error) => {
-                self.metrics.add(Counter::CertificateOrdersFailed, 1);
-                let next = OffsetDateTime::from(next).format(&Rfc3339).unwrap_or_default();
-                tracing::error!(names, %error, hint = error.hint(), next, "no certificate obtained; what is served stays");
-            }
+    /// Writes down how an order ended. Without it nothing but the telling is lost.
+    fn note(&mut self, turn: Turn, outcome: &Result<(), OrderError>) {
+        let issued = || self.folder.certificate(wall()).ok().flatten().and_then(|new| certificate_id(&new));
+        let outcome = match outcome {
+            Ok(()) => Ok(issued().map(|id| id.to_string())),
+            Err(error) => Err(error.to_string()),
+        };
+        let noted = self.folder.note(LedgerEntry {
+            at: wall(),
+            authority: self.authority(turn).directory.to_string(),
+            names: self.names.iter().map(ToString::to_string).collect(),
+            outcome,
+        });
+        if let Err(error) = noted {
+            self.say_unusable(&error);
         }
     }
 
+    fn say_failed(&self, turn: Turn, error: &OrderError, next: SystemTime, reason: &str) {
+        self.metrics.add(Counter::CertificateOrdersFailed, 1);
+        let (names, next, authority) = (self.named(), rfc3339(next), &self.authority(turn).directory);
+        tracing::error!(names, %authority, %error, hint = error.hint(), next, reason, "no certificate obtained; what is served stays");
+    }
+
+    fn named(&self) -> String {
+        self.names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    }
+
     fn say_unusable(&self, error: &io::Error) {
-        let hint = "make certificate_folder writable for the user that runs this program";
+        let hint =
+            "make certificate_folder writable for the user that runs this program, and see that its disk is not full";
         tracing::error!(%error, folder = %self.folder.path().display(), hint, "certificates cannot be looked after");
     }
 }
 
-/// The ways that the listeners allow.
-fn ways(settings: &Settings) -> Vec<ChallengeType> {
-    let http = settings.http.enabled.then_some(ChallengeType::Http01);
-    let tls = settings.https.enabled.then_some(ChallengeType::TlsAlpn01);
-    match settings.acme.challenge {
-        ChallengeChoice::Auto => http.into_iter().chain(tls).collect(),
-        ChallengeChoice::Http => http.into_iter().collect(),
-        ChallengeChoice::TlsAlpn => tls.into_iter().collect(),
-    }
+fn rfc3339(at: SystemTime) -> String {
+    OffsetDateTime::from(at).format(&Rfc3339).unwrap_or_default()
 }
 
 fn life(certificate: &LoadedCertificate) -> Life {

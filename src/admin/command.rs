@@ -1,5 +1,6 @@
 //! What the app may be asked to do, and its reply.
 
+use super::acme_views::RehearsalView;
 use super::views::{ReloadView, StatusView, UpgradeView};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
@@ -19,6 +20,8 @@ pub enum Command {
     Maintenance(MaintenanceOrder),
     /// Hand over to a new process of the program on disk.
     Upgrade,
+    /// Try an order out at the staging authority.
+    Rehearse,
 }
 
 /// Which targets.
@@ -56,6 +59,8 @@ pub enum Outcome {
     Done(String),
     /// How the hand-over went.
     Upgrade(UpgradeView),
+    /// How the rehearsal went.
+    Rehearsal(RehearsalView),
     /// It cannot be done, and why.
     Refused(String),
 }

@@ -4,6 +4,7 @@
 //! itself: every request becomes a `Command` that `app` carries out.
 //! Limits: `admin.connections`, the constants in `socket` and `web`; commands are carried out one at a time.
 
+mod acme_views;
 mod client;
 mod command;
 mod entry;
@@ -16,6 +17,7 @@ mod token;
 mod views;
 mod web;
 
+pub use acme_views::{AcmeView, OrderView, RehearsalView, RehearsedWayView};
 pub use client::{CallError, call};
 pub use command::{Asked, Command, MaintenanceOrder, Outcome, TargetOrder};
 pub use entry::Entry;

@@ -17,7 +17,8 @@ pub(super) fn command(method: &Method, path: &str, body: &[u8]) -> Result<Comman
         ("POST", "/undrain") => parse(body).map(Command::Undrain),
         ("POST", "/maintenance") => parse(body).map(Command::Maintenance),
         ("POST", "/upgrade") => Ok(Command::Upgrade),
-        (_, "/status" | "/reload" | "/drain" | "/undrain" | "/maintenance" | "/upgrade") => {
+        ("POST", "/rehearse") => Ok(Command::Rehearse),
+        (_, "/status" | "/reload" | "/drain" | "/undrain" | "/maintenance" | "/upgrade" | "/rehearse") => {
             Err((StatusCode::METHOD_NOT_ALLOWED, format!("{path} is no {method}")))
         }
         _ => Err((StatusCode::NOT_FOUND, format!("there is no {path}"))),
@@ -35,6 +36,7 @@ pub(super) fn answer(outcome: &Outcome) -> (StatusCode, Value) {
         Outcome::Status(view) => (StatusCode::OK, json!(view)),
         Outcome::Reload(view) => (if view.ok { StatusCode::OK } else { refused }, json!(view)),
         Outcome::Upgrade(view) => (if view.ok { StatusCode::OK } else { refused }, json!(view)),
+        Outcome::Rehearsal(view) => (if view.ok { StatusCode::OK } else { refused }, json!(view)),
         Outcome::Done(what) => (StatusCode::OK, json!({ "ok": true, "done": what })),
         Outcome::Refused(why) => (refused, error(why)),
     }
@@ -58,6 +60,7 @@ mod tests {
             ("GET", "/status", "", Ok(Command::Status)),
             ("POST", "/reload", "", Ok(Command::Reload)),
             ("POST", "/upgrade", "", Ok(Command::Upgrade)),
+            ("POST", "/rehearse", "", Ok(Command::Rehearse)),
             ("POST", "/drain", "{\"service\":\"api\",\"target\":\"h:1\"}", Ok(Command::Drain(order.clone()))),
             ("POST", "/undrain", "{\"service\":\"api\",\"target\":\"h:1\"}", Ok(Command::Undrain(order))),
             (

@@ -1,5 +1,6 @@
 //! What is shown: plain data, never live parts. The field names are the JSON that `--json` prints; they only grow.
 
+use super::acme_views::AcmeView;
 use serde::{Deserialize, Serialize};
 use std::time::SystemTime;
 use time::OffsetDateTime;
@@ -38,6 +39,8 @@ pub struct StatusView {
     pub memory_limit: Option<u64>,
     /// What is served with.
     pub certificates: Vec<CertificateView>,
+    /// The next order at an authority, where one is asked for certificates.
+    pub acme: Option<AcmeView>,
     /// The last one, if there was any.
     pub last_reload: Option<ReloadView>,
     /// What somebody should look at.

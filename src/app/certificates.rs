@@ -218,6 +218,20 @@ fn warn(store: &CertStore, about: &Certificates) {
     }
 }
 
+/// The names to ask an authority for: those that clients use; with wildcards, those and the domains themselves.
+pub(super) fn ordered(layout: &Layout, wildcard: bool) -> Vec<NamePattern> {
+    let wild = listed(layout).iter().filter(|_| wildcard);
+    let mut names = wild
+        .flat_map(|domain| [NamePattern::Wildcard(domain.clone()), NamePattern::Exact(domain.clone())])
+        .collect::<Vec<_>>();
+    for name in served(layout) {
+        if !names.iter().any(|pattern| pattern.covers(name.as_str())) {
+            names.push(NamePattern::Exact(name));
+        }
+    }
+    names
+}
+
 /// The names that clients use.
 pub(super) fn served(layout: &Layout) -> Vec<HostName> {
     let below = listed(layout).iter().flat_map(|domain| ServiceName::ALL.map(|service| domain.with_label(service)));
@@ -236,5 +250,16 @@ mod tests {
             assert_eq!(clock_is_behind(UNIX_EPOCH + Duration::from_secs(seconds)), behind, "{seconds}");
         }
         assert!(clock_message(UNIX_EPOCH).contains("says 1970-01-01"));
+    }
+
+    #[test]
+    fn wildcards_take_the_place_of_what_they_cover() {
+        let name = |text: &str| HostName::parse(text).unwrap();
+        let mut layout = Layout::below(Domains::Listed(vec![name("a.test")]));
+        layout.hosts.app = vec![name("clearml.b.test"), name("x.a.test")];
+        layout.single = vec![name("a.test")];
+        let shown = |wildcard| ordered(&layout, wildcard).iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(shown(false), ["app.a.test", "api.a.test", "files.a.test", "clearml.b.test", "x.a.test", "a.test"]);
+        assert_eq!(shown(true), ["*.a.test", "a.test", "clearml.b.test"]);
     }
 }

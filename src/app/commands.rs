@@ -25,6 +25,7 @@ impl Running {
             Command::Undrain(order) => self.set_drained(&order, false),
             Command::Maintenance(order) => self.set_maintenance(&order),
             Command::Upgrade => Err(String::from("an upgrade is under way")),
+            Command::Rehearse => Err(String::from("a rehearsal is begun elsewhere")),
         };
         outcome.map_or_else(Outcome::Refused, Outcome::Done)
     }

@@ -117,12 +117,15 @@ async fn serve(admin: Option<&AdminSocket>, app: &mpsc::Sender<Asked>, tasks: &c
     }
 }
 
-/// Carries out one command. An upgrade is only begun; its outcome comes later.
+/// Carries out one command. An upgrade and a rehearsal are only begun; their outcome comes later.
 async fn answer(running: &mut Running, source: &ConfigSource, asked: Asked, successor: &mut Option<Successor>) {
     let Asked { command, reply } = asked;
     if command == Command::Upgrade && successor.is_none() && source.demo.is_none() {
         *successor = running.succeed(reply);
         return;
+    }
+    if command == Command::Rehearse {
+        return running.begin_rehearsal(reply);
     }
     let outcome = match command {
         Command::Upgrade if source.demo.is_some() => Outcome::Refused(String::from("a demo cannot be upgraded")),

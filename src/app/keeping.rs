@@ -1,9 +1,9 @@
 //! Keeping: who looks after certificates from an authority while the proxy runs.
 
-use super::certificates::served;
+use super::certificates::ordered;
 use super::picture::Picture;
-use crate::acme::Keeper;
-use crate::domain::names::HostName;
+use crate::acme::{Keeper, SharedOutlook};
+use crate::domain::names::NamePattern;
 use crate::domain::settings::AcmeSettings;
 use crate::runtime::{Deadline, Shutdown, Tasks, now};
 use crate::telemetry::Metrics;
@@ -17,6 +17,8 @@ pub(super) struct Keeping {
     running: Option<(Kept, Shutdown)>,
     /// Rung when there is another certificate.
     pub(super) obtained: Arc<Notify>,
+    /// What the keeper is about to do.
+    pub(super) outlook: SharedOutlook,
 }
 
 /// What a keeper was made for.
@@ -24,7 +26,7 @@ pub(super) struct Keeping {
 struct Kept {
     acme: AcmeSettings,
     folder: PathBuf,
-    names: Vec<HostName>,
+    names: Vec<NamePattern>,
     /// Whether the http and the https listener are enabled.
     listeners: [bool; 2],
 }
@@ -34,6 +36,8 @@ impl Keeping {
     pub(super) fn stop(&mut self) {
         if let Some((_, end)) = self.running.take() {
             end.drain(Deadline::at(now()));
+            // It may still have something to say, which is not true any more.
+            self.outlook = SharedOutlook::default();
         }
     }
 
@@ -43,7 +47,7 @@ impl Keeping {
         let kept = Kept {
             acme: settings.acme.clone(),
             folder: settings.certificate_folder.clone(),
-            names: served(&settings.layout),
+            names: ordered(&settings.layout, settings.acme.wildcard),
             listeners: [settings.http.enabled, settings.https.enabled],
         };
         if self.running.as_ref().is_some_and(|(before, _)| *before == kept) {
@@ -52,7 +56,8 @@ impl Keeping {
         self.stop();
         if settings.acme.enabled {
             let (challenges, metrics) = (picture.challenges().clone(), metrics.worker(0));
-            let keeper = Keeper::new(settings, kept.names.clone(), challenges, metrics, Arc::clone(&self.obtained));
+            let (obtained, outlook) = (Arc::clone(&self.obtained), self.outlook.clone());
+            let keeper = Keeper::new(settings, kept.names.clone(), challenges, metrics, obtained, outlook);
             let (end, watch) = Shutdown::new();
             tasks.spawn("certificates", keeper.run(watch));
             self.running = Some((kept, end));

@@ -13,7 +13,7 @@ use super::running::Running;
 use super::watch::Watch;
 use crate::admin::{AdminWeb, Asked};
 use crate::request::{Common, Maintenance};
-use crate::runtime::{Deadline, Places, Shutdown, Tasks, now, run_here};
+use crate::runtime::{Deadline, Places, Shutdown, Tasks, Workers, now, run_here};
 use crate::telemetry::Metrics;
 use std::error::Error;
 use std::fmt;
@@ -34,6 +34,26 @@ pub struct Ended {
 #[derive(Debug)]
 pub struct RunError(io::Error);
 
+impl RunError {
+    pub(super) const fn new(error: io::Error) -> Self {
+        Self(error)
+    }
+}
+
+/// A proxy whose workers run.
+pub(super) struct Started {
+    pub(super) running: Running,
+    pub(super) workers: Workers,
+    /// Of spans; not started yet.
+    sender: NewSender,
+    /// What the admin listeners ask for, on its way.
+    commands: (mpsc::Sender<Asked>, mpsc::Receiver<Asked>),
+    /// Ends when the last worker does.
+    pub(super) done: mpsc::Receiver<()>,
+    /// Requests that the drain deadline cut off.
+    pub(super) cut: Arc<AtomicUsize>,
+}
+
 impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the workers cannot be started: {}", self.0)
@@ -53,6 +73,21 @@ impl App {
     /// # Errors
     /// `RunError` when threads or signal handlers cannot be had.
     pub fn run(self, source: &ConfigSource, handover: Option<Handover>) -> Result<Ended, RunError> {
+        let Started { running, workers, sender, commands, done, cut } = self.start(source)?;
+        let serving = serve(running, source, (handover, sender), commands, done);
+        let running = run_here(serving).and_then(|served| served).map_err(RunError)?;
+        let panicked = workers.join();
+        if panicked > 0 {
+            tracing::error!(panicked, "workers ended by a panic");
+        }
+        running.access.finish();
+        let cut = cut.load(Ordering::Relaxed);
+        report(&running.metrics, cut);
+        Ok(Ended { cut })
+    }
+
+    /// Starts the workers, which do not listen yet.
+    pub(super) fn start(self, source: &ConfigSource) -> Result<Started, RunError> {
         let Self { picture, listeners, tickets, access, metrics, keys, shield, entry, sender } = self;
         let (shutdown, watch) = Shutdown::new();
         let (alive, done) = mpsc::channel(1);
@@ -95,16 +130,7 @@ impl App {
             stopping: false,
             agenda: Agenda::new(),
         };
-        let serving = serve(running, source, (handover, sender), (asking, asked), done);
-        let running = run_here(serving).and_then(|served| served).map_err(RunError)?;
-        let panicked = workers.join();
-        if panicked > 0 {
-            tracing::error!(panicked, "workers ended by a panic");
-        }
-        running.access.finish();
-        let cut = cut.load(Ordering::Relaxed);
-        report(&running.metrics, cut);
-        Ok(Ended { cut })
+        Ok(Started { running, workers, sender, commands: (asking, asked), done, cut })
     }
 }
 

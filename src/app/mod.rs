@@ -20,6 +20,7 @@ mod lifecycle;
 mod listeners;
 mod manager;
 mod picture;
+mod rehearsal;
 mod reload;
 mod running;
 mod showing;

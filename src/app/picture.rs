@@ -38,7 +38,8 @@ impl Picture {
         let tls = ServerTls::build(
             store,
             shared.as_ref().unwrap_or(tickets),
-            settings.acme.enabled.then(|| challenges.clone()),
+            // Also without acme: a rehearsal may come first.
+            Some(challenges.clone()),
         )
         .map_err(BuildError::Tls)?;
         let groups = groups(&settings, previous.map(|previous| &*previous.groups))?;

@@ -1,8 +1,10 @@
 //! Status: the running parts as plain data for the admin socket.
 
 use super::running::Running;
+use crate::acme::Outlook;
 use crate::admin::{
-    CertificateView, ListenerView, MaintenanceView, SERVING, STOPPING, ServiceView, StatusView, TargetStatus, timestamp,
+    AcmeView, CertificateView, ListenerView, MaintenanceView, OrderView, SERVING, STOPPING, ServiceView, StatusView,
+    TargetStatus, timestamp,
 };
 use crate::domain::expiry::days_left;
 use crate::domain::names::ServiceName;
@@ -40,6 +42,7 @@ impl Running {
                 .iter()
                 .map(|certificate| certificate_view(certificate, wall()))
                 .collect(),
+            acme: self.keeping.outlook.now().map(acme_view),
             last_reload: self.last_reload.clone(),
             alarms: self.alarms(),
         }
@@ -56,13 +59,19 @@ impl Running {
             past @ ..=-1 => format!("{} expired {} days ago", certificate.file().display(), -past),
             days => format!("{} expires in {days} days", certificate.file().display()),
         });
+        let acme = self.keeping.outlook.now().filter(|outlook| outlook.failures > 0);
+        let acme = acme.and_then(|outlook| {
+            let error = outlook.last?.outcome.err()?;
+            let next = timestamp(outlook.next);
+            Some(format!("{} orders in a row brought no certificate: {error}; the next is at {next}", outlook.failures))
+        });
         let keys = self.keys.known();
         let keys = keys.alarming().then(|| {
             String::from(
                 "ClearML's published default credentials open the API server; the log says which, and what to do",
             )
         });
-        refused.into_iter().chain(keys).chain(expiring.collect::<Vec<_>>()).collect()
+        refused.into_iter().chain(keys).chain(acme).chain(expiring.collect::<Vec<_>>()).collect()
     }
 
     fn service(&self, service: ServiceName) -> ServiceView {
@@ -92,6 +101,21 @@ fn maintenance_view(maintenance: &Maintenance, service: ServiceName) -> Option<M
         reason: notice.reason.clone(),
         held: maintenance.held(service),
     })
+}
+
+fn acme_view(outlook: Outlook) -> AcmeView {
+    AcmeView {
+        next: timestamp(outlook.next),
+        reason: outlook.reason,
+        authority: outlook.authority,
+        failures: outlook.failures,
+        last: outlook.last.map(|entry| OrderView {
+            at: timestamp(entry.at),
+            authority: entry.authority,
+            names: entry.names,
+            error: entry.outcome.err(),
+        }),
+    }
 }
 
 fn certificate_view(certificate: &LoadedCertificate, now: SystemTime) -> CertificateView {

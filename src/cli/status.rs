@@ -1,6 +1,6 @@
 //! What a running proxy says, as tables for people.
 
-use crate::admin::{ReloadView, ServiceView, StatusView, TargetStatus};
+use crate::admin::{AcmeView, OrderView, ReloadView, ServiceView, StatusView, TargetStatus};
 use std::fmt::Write as _;
 
 /// The whole status.
@@ -47,11 +47,26 @@ pub(super) fn table(view: &StatusView) -> String {
         vec![certificate.names.join(", "), certificate.not_after.clone(), left, certificate.warnings.join("; ")]
     });
     line(columns(certificates, &["CERTIFICATE", "EXPIRES", "LEFT", "REMARKS"]));
+    if let Some(acme) = &view.acme {
+        line(order(acme));
+    }
     match &view.last_reload {
         Some(last) => line(reload(last)),
         None => line(String::from("no reload since the start")),
     }
     out.trim_end().to_owned()
+}
+
+/// The next order at an authority, and how the last one ended.
+fn order(acme: &AcmeView) -> String {
+    let next = format!("next order {} at {}: {}", acme.next, acme.authority, acme.reason);
+    match &acme.last {
+        None => next,
+        Some(OrderView { at, authority, error: None, .. }) => format!("{next}\nlast order {at} at {authority}: issued"),
+        Some(OrderView { at, authority, error: Some(error), .. }) => {
+            format!("{next}\nlast order {at} at {authority} failed: {error}")
+        }
+    }
 }
 
 fn targets(service: &ServiceView) -> impl Iterator<Item = Vec<String>> {

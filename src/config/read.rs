@@ -11,7 +11,7 @@ use super::units::{self, Mistake};
 use crate::domain::addr::{ListenAddr, TrustedNetworks};
 use crate::domain::names::HostName;
 use crate::domain::page_origin::PageOrigin;
-use crate::domain::settings::{CertificateFiles, DirectoryUrl, Domains, LogFile, Settings};
+use crate::domain::settings::{CertificateFiles, DirectoryUrl, Domains, LogFile, NameServer, Settings};
 use crate::domain::units::ByteSize;
 use ipnet::IpNet;
 use std::fmt::Display;
@@ -57,6 +57,8 @@ impl Reader<'_> {
             Slot::Folder(at) => text(value).map(|folder| *at(settings) = self.path(folder, &node.at)),
             Slot::WordOrNone(at, kind) => word(value, *kind).map(|word| *at(settings) = Some(word)),
             Slot::Directory(at) => directory(value).map(|url| *at(settings) = url),
+            Slot::DirectoryOrNone(at) => directory(value).map(|url| *at(settings) = Some(url)),
+            Slot::NameServers(at) => return self.name_servers(path, node, at(settings)),
             Slot::Challenge(at) => one_of(value, CHALLENGES).map(|choice| *at(settings) = choice),
             Slot::Binds(at) => return self.binds(path, node, at(settings)),
             Slot::FileOrNone(at) => text(value).map(|file| *at(settings) = Some(self.path(file, &node.at))),
@@ -168,6 +170,16 @@ impl Reader<'_> {
     fn texts(&mut self, path: &str, node: &Node, field: &mut Vec<String>) {
         if let Some(texts) = self.each(path, node, |text| Ok(text.trim().to_owned())) {
             *field = texts;
+        }
+    }
+
+    fn name_servers(&mut self, path: &str, node: &Node, field: &mut Vec<NameServer>) {
+        let parse = |text: &str| {
+            NameServer::parse(text.trim())
+                .map_err(|error| list_hint(text, &format!("{} is no server of the DNS", shown(text)), &error))
+        };
+        if let Some(servers) = self.each(path, node, parse) {
+            *field = servers;
         }
     }
 

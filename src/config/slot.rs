@@ -7,7 +7,7 @@ use crate::domain::names::HostName;
 use crate::domain::page_origin::PageOrigin;
 use crate::domain::settings::{
     AccessFormat, Balance, CertificateFiles, ChallengeChoice, DirectoryUrl, Domains, ExpectedStatuses, LogFile,
-    LogFormat, Settings, TargetSettings,
+    LogFormat, NameServer, Settings, TargetSettings,
 };
 use crate::domain::units::ByteSize;
 use std::fmt::Display;
@@ -59,6 +59,8 @@ pub(super) enum Slot {
     /// Text without spaces: what it is, and what it must be like.
     WordOrNone(At<Option<String>>, Word),
     Directory(At<DirectoryUrl>),
+    DirectoryOrNone(At<Option<DirectoryUrl>>),
+    NameServers(At<Vec<NameServer>>),
     Challenge(At<ChallengeChoice>),
 }
 
@@ -80,8 +82,12 @@ pub(super) const BALANCES: &[(&str, Balance)] =
     &[("least_outstanding", Balance::LeastOutstanding), ("round_robin", Balance::RoundRobin)];
 
 /// The ways to show that a name is ours.
-pub(super) const CHALLENGES: &[(&str, ChallengeChoice)] =
-    &[("auto", ChallengeChoice::Auto), ("http", ChallengeChoice::Http), ("tls_alpn", ChallengeChoice::TlsAlpn)];
+pub(super) const CHALLENGES: &[(&str, ChallengeChoice)] = &[
+    ("auto", ChallengeChoice::Auto),
+    ("http", ChallengeChoice::Http),
+    ("tls_alpn", ChallengeChoice::TlsAlpn),
+    ("dns", ChallengeChoice::Dns),
+];
 
 impl Slot {
     /// The type as the reference names it, with its limits.
@@ -117,7 +123,8 @@ impl Slot {
             Self::LogFile(_) => "\"-\" (standard output) or a path".into(),
             Self::Filter(_) => "filter".into(),
             Self::WordOrNone(_, (what, _)) => (*what).into(),
-            Self::Directory(_) => "https:// URL".into(),
+            Self::Directory(_) | Self::DirectoryOrNone(_) => "https:// URL".into(),
+            Self::NameServers(_) => "list of host or host:port".into(),
             Self::Challenge(_) => names(CHALLENGES),
         }
     }
@@ -166,6 +173,8 @@ impl Slot {
             Self::Filter(at) => format!("{:?}", at(settings)),
             Self::WordOrNone(at, _) => format!("{:?}", at(settings).as_ref()?),
             Self::Directory(at) => format!("{:?}", at(settings).as_str()),
+            Self::DirectoryOrNone(at) => format!("{:?}", at(settings).as_ref()?.as_str()),
+            Self::NameServers(at) => list(at(settings)),
             Self::Challenge(at) => name(CHALLENGES, *at(settings)),
         })
     }

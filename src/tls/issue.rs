@@ -4,7 +4,7 @@
 
 use super::der;
 use super::local_names::LocalNames;
-use crate::domain::names::{HostName, NamePattern};
+use crate::domain::names::NamePattern;
 use rcgen::{
     BasicConstraints, CertificateParams, CidrSubnet, CustomExtension, DistinguishedName, DnType,
     ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, NameConstraints,
@@ -134,11 +134,11 @@ pub struct CertificateRequest {
 ///
 /// # Errors
 /// The library's.
-pub fn certificate_request(names: &[HostName]) -> Result<CertificateRequest, rcgen::Error> {
+pub fn certificate_request(names: &[NamePattern]) -> Result<CertificateRequest, rcgen::Error> {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
     for name in names {
-        params.subject_alt_names.push(SanType::DnsName(name.as_str().try_into()?));
+        params.subject_alt_names.push(SanType::DnsName(name.to_string().try_into()?));
     }
     let key = KeyPair::generate()?;
     let der = params.serialize_request(&key)?.der().to_vec();

@@ -58,7 +58,6 @@ impl Error for ConnectError {}
 ///
 /// # Cancel safety
 /// Attempts under way are dropped.
-#[cfg(feature = "otlp")]
 pub async fn open_plain(addr: &TargetAddr, deadline: Deadline) -> Result<TcpStream, ConnectError> {
     open(addr, deadline).await.map(|(_, stream)| stream)
 }

@@ -25,9 +25,7 @@ mod waiting;
 mod watch;
 
 pub use answering::{AnswerCut, Answering, TargetStream};
-#[cfg(feature = "otlp")]
-pub use connect::open_plain;
-pub use connect::{ConnectError, Connector, open_tls};
+pub use connect::{ConnectError, Connector, open_plain, open_tls};
 pub use connection::Connection;
 pub use exchange::{ExchangeError, Exchanged, Rest};
 #[cfg(fuzzing)]

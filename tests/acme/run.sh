@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Drives the real binary against a real certificate authority on loopback: Debian's pebble, with its own resolver.
-# Needs pebble, openssl and python3 with venv; .ci/run installs them. Arguments go to pytest.
+# Drives the real binary against a real certificate authority on loopback: Debian's pebble, with its own resolver
+# or BIND.
+# Needs pebble, BIND's named, openssl and python3 with venv; .ci/run installs them. Arguments go to pytest.
 #   CLEARWAY_BIN  the binary (default: target/debug/clearway, built when it is not there)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -13,4 +14,5 @@ export CLEARWAY_BIN=${CLEARWAY_BIN:-$target/debug/clearway}
 [ -x "$CLEARWAY_BIN" ] || cargo build --locked
 [ -x "$venv/bin/python" ] || { mkdir -p "$target" && python3 -m venv "$venv"; }
 "$venv/bin/pip" install --quiet --disable-pip-version-check -r tests/acme/requirements.txt
-exec "$venv/bin/python" -m pytest -c tests/acme/pytest.ini tests/acme "$@"
+# They wait more than they work; each has an authority of its own.
+exec "$venv/bin/python" -m pytest -c tests/acme/pytest.ini -n 4 tests/acme "$@"

@@ -4,70 +4,12 @@ import http.client
 import json
 import socket
 import ssl
-import time
 import urllib.error
 import urllib.request
 
 import pytest
-from authority import Authority, free_ports
+from ground import DOMAIN, FAILED, NAMES, NEW_ACCOUNT, OBTAINED, SERVED, Site, count, wait_for
 from proxy import Proxy
-
-DOMAIN = "site.test"
-NAMES = [f"{label}.{DOMAIN}" for label in ("app", "api", "files")]
-OBTAINED = "certificate obtained"
-SERVED = "the new certificate is served"
-FAILED = "no certificate obtained; what is served stays"
-
-
-class Site:
-    """A proxy and its authority, on ports that both know."""
-
-    def __init__(self, folder, challenge="auto", settings=None, acme="", **authority):
-        self.folder = folder
-        self.https, self.http = free_ports(2)
-        (folder / "ca").mkdir()
-        (folder / "proxy").mkdir()
-        self.authority = Authority(folder / "ca", self.http, self.https, **authority)
-        self.config = (
-            f'domain: "{DOMAIN}", workers: 1, health.enabled: false, admin.enabled: false\n'
-            'listeners { https.bind: ["127.0.0.1:0"], http.bind: ["127.0.0.1:0"] }\n'
-            f'acme {{ enabled: true, directory: "{self.authority.directory}", ca: "{self.authority.ca}", '
-            f'challenge: "{challenge}", email: "ops@{DOMAIN}" }}\n{acme}\n'
-        )
-
-    def proxy(self):
-        return Proxy(self.folder / "proxy", config=self.config, ports=(self.https, self.http))
-
-    def state(self):
-        (folder,) = (self.folder / "proxy" / "certs" / "acme").iterdir()
-        return folder
-
-    def certificate(self, name=NAMES[0], trust=None):
-        """What a client gets for `name`, checked where `trust` is given."""
-        with self.connect(name, trust) as stream:
-            return stream.getpeercert(binary_form=True)
-
-    def connect(self, name=NAMES[0], trust=None):
-        context = ssl.create_default_context(cadata=trust)
-        if trust is None:
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        return context.wrap_socket(socket.create_connection(("127.0.0.1", self.https), 10), server_hostname=name)
-
-    def issued_locally(self):
-        return b"Clearway local CA" in self.certificate()
-
-
-def count(proxy, message):
-    return sum(event.get("message") == message for event in proxy.events)
-
-
-def wait_for(proxy, message, times=1, seconds=30):
-    """Waits until `proxy` said it so often; the last of these events."""
-    deadline = time.monotonic() + seconds
-    while count(proxy, message) < times:
-        assert time.monotonic() < deadline, "\n".join(json.dumps(event) for event in proxy.events)
-        time.sleep(0.05)
-    return [event for event in proxy.events if event.get("message") == message][times - 1]
 
 
 @pytest.mark.parametrize("challenge", ["http", "tls_alpn"])
@@ -90,8 +32,8 @@ def test_obtains_a_certificate_once(tmp_path, challenge):
 
 
 def test_renews_without_a_dropped_connection_and_keeps_what_it_has(tmp_path):
-    # Two thirds of 45 seconds are over after 30.
-    site = Site(tmp_path, "http", certificateValidityPeriod=45)
+    # Two thirds of 15 seconds are over after 10.
+    site = Site(tmp_path, "http", certificateValidityPeriod=15, pause="60s")
     with site.authority as authority, site.proxy() as proxy:
         wait_for(proxy, SERVED)
         first, trust = site.certificate(), authority.root()
@@ -105,15 +47,17 @@ def test_renews_without_a_dropped_connection_and_keeps_what_it_has(tmp_path):
             return answer.status
 
         assert ask() == 200
-        wait_for(proxy, SERVED, times=2, seconds=60)
+        wait_for(proxy, SERVED, times=2)
         second = site.certificate(NAMES[1], trust)
-        assert second != first and authority.orders() == 2
+        assert second != first and authority.orders() >= 2
         assert ask() == 200, "the connection lived through the renewal"
         connection.close()
         authority.__exit__()
-        event = wait_for(proxy, FAILED, seconds=60)
+        served = site.certificate()
+        event = wait_for(proxy, FAILED)
         assert "connect" in event["error"].lower() or "refused" in event["error"].lower(), event
-        assert site.certificate() == second, "a failed order takes nothing away"
+        assert event["next"] and "a pause after 1 failures" in event["reason"], event
+        assert site.certificate() == served, "a failed order takes nothing away"
         proxy.stop()
 
 
@@ -126,7 +70,7 @@ def test_wrong_names_are_told_and_tried_again(tmp_path):
             assert NAMES[0] in event["error"] and event["hint"] and event["next"], event
             assert site.issued_locally()
             authority.point_names_at("127.0.0.1")
-            wait_for(proxy, SERVED, seconds=60)
+            wait_for(proxy, SERVED)
             assert site.certificate(NAMES[2], authority.root())
             # Answered the other way after the failure.
             assert count(proxy, "a certificate authority looked at a challenge") >= len(NAMES)
@@ -140,18 +84,18 @@ def test_serves_while_the_authority_is_down(tmp_path):
     with site.proxy() as proxy:
         assert site.issued_locally()
         attempts = json.loads((site.state() / "attempts.json").read_text())
-        assert (len(attempts["begun"]), attempts["failures"]) == (1, 1), "a restart does not shorten the pause"
+        assert len(attempts["begun"]) >= attempts["failures"] >= 1, "a restart forgets no attempt"
         with site.authority as authority:
-            wait_for(proxy, SERVED, seconds=60)
+            wait_for(proxy, SERVED)
             assert site.certificate(NAMES[0], authority.root())
             attempts = json.loads((site.state() / "attempts.json").read_text())
-            assert (len(attempts["begun"]), attempts["failures"]) == (2, 0)
+            assert len(attempts["begun"]) >= 2 and attempts["failures"] == 0
 
 
 def test_an_account_elsewhere_is_bound(tmp_path):
     key = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"
     (tmp_path / "eab.key").write_text(key + "\n")
-    acme = f'acme.external_account {{ id: "kid-1", key_file: "{tmp_path}/eab.key" }}'
+    acme = f'external_account {{ id: "kid-1", key_file: "{tmp_path}/eab.key" }}'
     site = Site(tmp_path, "http", acme=acme,
                 externalAccountBindingRequired=True, externalAccountMACKeys={"kid-1": key})
     with site.authority as authority, site.proxy() as proxy:
@@ -159,16 +103,27 @@ def test_an_account_elsewhere_is_bound(tmp_path):
         assert site.certificate(NAMES[0], authority.root())
 
 
+def test_a_wrong_key_of_an_account_elsewhere_is_told(tmp_path):
+    (tmp_path / "eab.key").write_text("AAAA" * 16)
+    acme = f'external_account {{ id: "kid-1", key_file: "{tmp_path}/eab.key" }}'
+    site = Site(tmp_path, "http", acme=acme, externalAccountBindingRequired=True,
+                externalAccountMACKeys={"kid-1": "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"})
+    with site.authority, site.proxy() as proxy:
+        event = wait_for(proxy, FAILED)
+        assert "external account" in event["error"].lower() and event["hint"], event
+        assert site.issued_locally()
+
+
 def test_an_authority_that_forgot_us_gets_a_new_account(tmp_path):
-    site = Site(tmp_path, "http", certificateValidityPeriod=45)
+    site = Site(tmp_path, "http", certificateValidityPeriod=15)
     with site.proxy() as proxy:
         with site.authority:
-            wait_for(proxy, SERVED, seconds=60)
+            wait_for(proxy, SERVED)
         # Started anew, it knows nobody.
         with site.authority as authority:
-            wait_for(proxy, SERVED, times=2, seconds=90)
+            wait_for(proxy, SERVED, times=2)
             assert site.certificate(NAMES[0], authority.root())
-        assert count(proxy, "account made at the authority") == 2
+        assert count(proxy, NEW_ACCOUNT) == 2
 
 
 def test_instances_share_a_folder(tmp_path):
@@ -179,7 +134,7 @@ def test_instances_share_a_folder(tmp_path):
     site.config = config
     with site.authority as authority, site.proxy() as proxy, other:
         for each in (proxy, other):
-            wait_for(each, SERVED, seconds=60)
+            wait_for(each, SERVED)
         assert authority.orders() == 1
         context = ssl.create_default_context(cadata=authority.root())
         stream = socket.create_connection(("127.0.0.1", other.ports["https"]), 10)

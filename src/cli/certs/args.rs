@@ -15,6 +15,26 @@ pub(in super::super) enum CertsCommand {
     Issue(IssueArgs),
     /// Print how clients come to trust the authority, or do it on this machine
     Trust(TrustArgs),
+    /// Try an order out at the staging authority (acme.staging_directory); what is served stays as it is
+    ///
+    /// The account and the certificate are thrown away. A proxy that runs does it with its own configuration; without
+    /// one, the listeners are opened for as long as it takes. acme.enabled does not matter.
+    Rehearse(RehearseArgs),
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Exit codes: 0 an order would succeed, 1 it would fail (and why).\n\
+                        Examples:\n  clearway certs rehearse --domain clearml.example.com\n  \
+                        clearway certs rehearse --config proxy.conf --json")]
+pub(in super::super) struct RehearseArgs {
+    #[command(flatten)]
+    pub(super) source: SourceArgs,
+    /// The admin socket of the proxy that runs [default: admin.socket of the configuration, else the usual places]
+    #[arg(long, value_name = "PATH")]
+    pub(super) socket: Option<PathBuf>,
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, clap::Args)]

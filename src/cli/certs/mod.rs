@@ -3,6 +3,7 @@
 mod args;
 mod issue;
 mod list;
+mod rehearse;
 mod show;
 mod steps;
 mod trust;
@@ -25,6 +26,7 @@ pub(super) fn certs(command: &CertsCommand) -> ExitCode {
         CertsCommand::Show(args) => show::show(args),
         CertsCommand::Issue(args) => issue::issue(args),
         CertsCommand::Trust(args) => trust::trust(args),
+        CertsCommand::Rehearse(args) => rehearse::rehearse(args),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

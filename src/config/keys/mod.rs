@@ -79,6 +79,15 @@ pub(super) const SECTIONS: &[Section] = &[
         path: "local_ca",
         help: "Certificates that are signed here, where neither certificates nor acme is used.",
     },
+    Section {
+        path: "acme.fallback",
+        help: "A second authority for when the first one fails; the certificate's account and limits there are its own.",
+    },
+    Section { path: "acme.fallback.external_account", help: "An account that you have there already (EAB)." },
+    Section {
+        path: "acme.dns",
+        help: "Records that show that names are yours: by a program of yours, or by signed updates.",
+    },
     Section { path: "services", help: "ClearML's three services." },
     Section { path: "services.app", help: "The web UI." },
     Section { path: "services.api", help: "The API server." },

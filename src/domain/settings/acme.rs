@@ -1,12 +1,17 @@
 //! Certificates that a certificate authority issues by ACME, and the defaults.
 
+use super::acme_dns::DnsSettings;
 use http::Uri;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Where Let's Encrypt begins.
 const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
+
+/// Where what is done can be tried out: its certificates are trusted by nobody, its limits are wide.
+const LETS_ENCRYPT_STAGING: &str = "https://acme-staging-v02.api.letsencrypt.org/directory";
 
 /// How certificates are obtained.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,8 +30,22 @@ pub struct AcmeSettings {
     pub profile: Option<String>,
     /// The account that exists at the authority already.
     pub external_account: ExternalAccount,
+    /// Whether names below a domain are covered by a wildcard.
+    pub wildcard: bool,
+    /// Records in the DNS.
+    pub dns: DnsSettings,
+    /// Another authority, for when the first one fails.
+    pub fallback: FallbackSettings,
+    /// Where `clearway certs rehearse` goes.
+    pub staging_directory: DirectoryUrl,
+    /// As `ca`, for that directory.
+    pub staging_ca: Option<PathBuf>,
     /// Attempts within a day at most.
     pub attempts_per_day: NonZeroUsize,
+    /// The pause after a first failure; each further one is three times as long.
+    pub first_pause: Duration,
+    /// How long the authority may take for one answer.
+    pub timeout: Duration,
 }
 
 impl Default for AcmeSettings {
@@ -39,7 +58,86 @@ impl Default for AcmeSettings {
             challenge: ChallengeChoice::default(),
             profile: None,
             external_account: ExternalAccount::default(),
+            wildcard: false,
+            dns: DnsSettings::default(),
+            fallback: FallbackSettings::default(),
+            staging_directory: DirectoryUrl(LETS_ENCRYPT_STAGING.into()),
+            staging_ca: None,
             attempts_per_day: NonZeroUsize::MIN.saturating_add(11),
+            // Five attempts in the first hour, as many failed validations as public authorities allow a name.
+            first_pause: Duration::from_secs(30),
+            timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+impl AcmeSettings {
+    /// The authority that is asked first.
+    #[must_use]
+    pub fn first(&self) -> AuthoritySettings {
+        AuthoritySettings {
+            directory: self.directory.clone(),
+            ca: self.ca.clone(),
+            profile: self.profile.clone(),
+            external_account: self.external_account.clone(),
+        }
+    }
+
+    /// The one that stands in for it, if there is one.
+    #[must_use]
+    pub fn second(&self) -> Option<AuthoritySettings> {
+        let FallbackSettings { directory, ca, profile, external_account, .. } = self.fallback.clone();
+        Some(AuthoritySettings { directory: directory?, ca, profile, external_account })
+    }
+
+    /// The one for rehearsals, where no account is needed beforehand.
+    #[must_use]
+    pub fn staging(&self) -> AuthoritySettings {
+        AuthoritySettings {
+            directory: self.staging_directory.clone(),
+            ca: self.staging_ca.clone(),
+            profile: None,
+            external_account: ExternalAccount::default(),
+        }
+    }
+}
+
+/// One authority, and what it is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuthoritySettings {
+    /// Where it begins.
+    pub directory: DirectoryUrl,
+    /// Authorities that the directory's own certificate may come from; `None` for the public ones.
+    pub ca: Option<PathBuf>,
+    /// Which kind of certificate.
+    pub profile: Option<String>,
+    /// The account that exists there already.
+    pub external_account: ExternalAccount,
+}
+
+/// The authority that stands in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FallbackSettings {
+    /// Where it begins; `None` for none.
+    pub directory: Option<DirectoryUrl>,
+    /// As `AuthoritySettings::ca`.
+    pub ca: Option<PathBuf>,
+    /// As `AuthoritySettings::profile`.
+    pub profile: Option<String>,
+    /// As `AuthoritySettings::external_account`.
+    pub external_account: ExternalAccount,
+    /// Failures in a row at the first authority before this one is asked.
+    pub after: NonZeroUsize,
+}
+
+impl Default for FallbackSettings {
+    fn default() -> Self {
+        Self {
+            directory: None,
+            ca: None,
+            profile: None,
+            external_account: ExternalAccount::default(),
+            after: NonZeroUsize::MIN.saturating_add(2),
         }
     }
 }
@@ -56,9 +154,11 @@ pub struct ExternalAccount {
 /// How names are shown to be ours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ChallengeChoice {
-    /// By what the listeners allow; the other way after a failure.
+    /// By the DNS where that is set up, else by what the listeners allow; the next way after a failure.
     #[default]
     Auto,
+    /// A record in the DNS.
+    Dns,
     /// An answer on the http listener, which the authority reaches at port 80.
     Http,
     /// A certificate on the https listener, which the authority reaches at port 443.

@@ -4,6 +4,7 @@
 //! Never the file's form, never a running part.
 
 mod acme;
+mod acme_dns;
 mod admin_listener;
 mod answers;
 mod control;
@@ -18,7 +19,11 @@ mod timeouts;
 mod traces;
 mod turns;
 
-pub use acme::{AcmeSettings, ChallengeChoice, DirectoryUrl, DirectoryUrlError, ExternalAccount};
+pub use acme::{
+    AcmeSettings, AuthoritySettings, ChallengeChoice, DirectoryUrl, DirectoryUrlError, ExternalAccount,
+    FallbackSettings,
+};
+pub use acme_dns::{DnsSettings, NameServer};
 pub use admin_listener::AdminListenerSettings;
 pub use answers::AnswerSettings;
 pub use control::{AdminSettings, MaintenanceSettings, ReloadSettings, TicketSettings, UpgradeSettings};
