@@ -212,7 +212,9 @@ fn load(file: PathBuf, now: SystemTime) -> Result<LoadedCertificate, LoadError> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::names::HostName;
     use crate::domain::settings::Domains;
+    use crate::tls::{LocalNames, ensure_local};
     use std::num::NonZeroUsize;
     use std::os::unix::fs::PermissionsExt;
 
@@ -278,6 +280,23 @@ mod tests {
         drop(held);
         assert!(folder.lock().unwrap().is_some());
         assert_eq!(fs::metadata(folder.path()).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn a_clock_that_is_wrong_takes_nothing_in_and_nothing_away() {
+        const YEAR: Duration = Duration::from_secs(365 * 24 * 3_600);
+        let root = tempfile::tempdir().unwrap();
+        let folder = folder(root.path());
+        let now = UNIX_EPOCH + 57 * YEAR;
+        let names = LocalNames::below(&HostName::parse("site.test").unwrap());
+        let made = ensure_local(root.path(), &[names], YEAR / 4, now).unwrap();
+        let text = fs::read_to_string(made.certificates[0].file()).unwrap();
+        folder.install(&text, now).unwrap();
+        for wrong in [now - YEAR, now + YEAR] {
+            assert!(matches!(folder.install(&text, wrong), Err(InstallError::Unusable(_))));
+            assert_eq!(fs::read_to_string(folder.certificate_file()).unwrap(), text);
+        }
+        assert!(folder.certificate(now).unwrap().is_some());
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use super::account::Access;
 use super::answers::Ground;
 use super::ca::Patience;
+use super::dns;
 use super::folder::Folder;
 use super::ledger::LedgerEntry;
 use super::order::{Plan, certificate_id};
@@ -113,6 +114,10 @@ impl Keeper {
             Err(error) => self.say_unusable(&error),
         }
         self.seen = self.certificate(wall()).and_then(|certificate| certificate.renewal_id());
+        tokio::select! {
+            () = self.sweep_records() => {}
+            _ = shutdown.draining() => return,
+        }
         loop {
             let wait = tokio::select! {
                 wait = self.look() => wait,
@@ -199,6 +204,13 @@ impl Keeper {
                 }
                 None
             }
+        }
+    }
+
+    /// Removes records that a process which was killed has left, unless another instance may need them now.
+    async fn sweep_records(&self) {
+        if let Ok(Some(_lock)) = self.folder.lock() {
+            dns::sweep(&self.settings.dns, &self.folder).await;
         }
     }
 

@@ -45,7 +45,9 @@ impl OrderError {
                 Some("caa") => "let the domain's CAA record name this authority",
                 _ => "see what the authority says, and acme in the configuration",
             },
-            Self::Authority(_) | Self::Late => "check that the authority can be reached from here, and acme.directory",
+            Self::Authority(_) | Self::Late => {
+                "check that the authority can be reached from here, acme.directory, and this machine's clock"
+            }
             Self::Unproven(_) => {
                 "every name must lead to this machine from the internet: port 80 to the http listener, or 443 to https; \
                  or show names by acme.dns"

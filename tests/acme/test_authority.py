@@ -242,8 +242,7 @@ def test_a_refusal_of_names_makes_no_new_account(tmp_path):
         assert count(proxy, NEW_ACCOUNT) == 1
 
 
-def test_a_certificate_for_another_time_is_not_taken_in(tmp_path):
-    """A clock that is wrong: what comes is not valid yet, or not any more."""
+def test_a_certificate_for_another_key_is_not_taken_in(tmp_path):
     folder = tmp_path / "other"
     folder.mkdir()
     subprocess.run(
@@ -253,7 +252,6 @@ def test_a_certificate_for_another_time_is_not_taken_in(tmp_path):
     other = (folder / "chain.pem").read_bytes()
 
     def before(method, path, _payload):
-        # For another key, which no clock makes good.
         return (200, [("Content-Type", "application/pem-certificate-chain")], other) if path.startswith("/certZ/") else None
 
     site, front = fronted(tmp_path, before=before)
