@@ -325,7 +325,9 @@ fn files_that_cannot_be_read_are_told_apart() {
 fn the_generated_file_changes_nothing_and_its_keys_are_the_defaults() {
     let text = super::super::reference::proxy_conf();
     assert_eq!(loaded(&text).unwrap().settings, Settings::local(cores()));
-    let keys = super::super::keys::keys().map(|key| format!("# {}: ", key.name())).collect::<Vec<_>>();
+    // Refused by a program that cannot send spans.
+    let possible = super::super::keys::keys().filter(|key| cfg!(feature = "otlp") || key.path != "traces.endpoint");
+    let keys = possible.map(|key| format!("# {}: ", key.name())).collect::<Vec<_>>();
     let uncomment = |line: &str| match keys.iter().find(|key| line.trim_start().starts_with(key.as_str())) {
         Some(key) => line.replacen(key.as_str(), key.trim_start_matches("# "), 1),
         None => line.to_owned(),
