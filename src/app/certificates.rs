@@ -3,6 +3,7 @@
 use crate::acme::Folder;
 use crate::domain::names::{HostName, NamePattern, ServiceName};
 use crate::domain::settings::{Domains, Layout, Settings};
+use crate::telemetry::CertificateRefusal;
 use crate::tls::{
     CertStore, CertificateWarning, LoadError, LocalAuthority, LocalCaError, LocalCertificates, LocalNames,
     ensure_issued, ensure_local, load_pair, settled,
@@ -36,6 +37,15 @@ pub enum CertificateError {
 }
 
 impl CertificateError {
+    /// What is wrong, for a counter; each file by itself.
+    pub(super) fn reasons(&self) -> Vec<CertificateRefusal> {
+        match self {
+            Self::Load(errors) => errors.iter().map(LoadError::reason).collect(),
+            Self::Local(_) => vec![CertificateRefusal::Authority],
+            Self::NoDomain => vec![CertificateRefusal::Names],
+        }
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> String {
@@ -187,16 +197,22 @@ fn listed(layout: &Layout) -> &[HostName] {
 
 /// What `store` would take away from clients that `old` serves: names that are covered no more, and issuers that
 /// are sent no more. What was so before is not held against it.
-pub(super) fn losses(store: &CertStore, about: &Certificates, old: &CertStore, before: &Certificates) -> Vec<String> {
+pub(super) fn losses(
+    store: &CertStore,
+    about: &Certificates,
+    old: &CertStore,
+    before: &Certificates,
+) -> Vec<(CertificateRefusal, String)> {
     let uncovered = about.uncovered.iter().filter(|name| !before.uncovered.contains(name));
-    let uncovered = uncovered.map(|name| format!("no certificate covers {name}"));
+    let uncovered = uncovered.map(|name| (CertificateRefusal::Names, format!("no certificate covers {name}")));
     let complete = |name: &NamePattern| {
         old.certificates().iter().any(|other| other.names().contains(name) && !other.lacks_issuer())
     };
     let incomplete = store.certificates().iter().filter(|certificate| certificate.lacks_issuer());
-    let incomplete = incomplete
-        .filter(|certificate| certificate.names().iter().any(complete))
-        .map(|certificate| format!("{} lacks its issuer; the one in use has it", certificate.file().display()));
+    let incomplete = incomplete.filter(|certificate| certificate.names().iter().any(complete)).map(|certificate| {
+        let message = format!("{} lacks its issuer; the one in use has it", certificate.file().display());
+        (CertificateRefusal::Chain, message)
+    });
     uncovered.chain(incomplete).collect()
 }
 

@@ -12,7 +12,7 @@ use crate::admin::{Entry, ProblemView, ReloadView, timestamp};
 use crate::config::{LoadRequest, Loaded, Problems, Severity, candidates, changed_keys, hold_back, load};
 use crate::domain::settings::Settings;
 use crate::runtime::{Deadline, now, wall};
-use crate::telemetry::{Counter, LogHandle, OpenedLog};
+use crate::telemetry::{CertificateRefusal, Counter, LogHandle, OpenedLog};
 use std::path::PathBuf;
 
 /// Where the configuration comes from, each time.
@@ -77,14 +77,18 @@ pub(super) struct Changed {
 pub(super) struct Refused {
     pub(super) problem: String,
     pub(super) hint: String,
-    /// A certificate is the reason.
-    certificate: bool,
+    /// What certificates have wrong.
+    certificates: Vec<CertificateRefusal>,
 }
 
 impl Refused {
     fn new(error: &BuildError) -> Self {
-        let certificate = matches!(error, BuildError::Certificate(_) | BuildError::TargetAuthorities(_));
-        Self { problem: error.to_string(), hint: error.hint(), certificate }
+        let certificates = match error {
+            BuildError::Certificate(error) => error.reasons(),
+            BuildError::TargetAuthorities(error) => vec![error.reason()],
+            _ => Vec::new(),
+        };
+        Self { problem: error.to_string(), hint: error.hint(), certificates }
     }
 }
 
@@ -145,10 +149,10 @@ impl Running {
             let old = &self.picture;
             let lost = losses(&picture.store(), &picture.certificates, &old.store(), &old.certificates);
             let hint = "put the missing name or certificate in, or restart to run without";
-            refused.extend(lost.into_iter().map(|problem| Refused {
+            refused.extend(lost.into_iter().map(|(reason, problem)| Refused {
                 problem,
                 hint: hint.to_owned(),
-                certificate: true,
+                certificates: vec![reason],
             }));
         }
         match (picture, listeners, access, entry, sender) {
@@ -164,7 +168,7 @@ impl Running {
         let Next { picture, listeners, access, entry, sender, changed } = next;
         // The last thing that can fail.
         source.log.set_filter(&picture.settings.log.filter).map_err(|error| {
-            vec![Refused { problem: error.to_string(), hint: error.hint().to_owned(), certificate: false }]
+            vec![Refused { problem: error.to_string(), hint: error.hint().to_owned(), certificates: Vec::new() }]
         })?;
         self.access.change(access);
         self.export(sender);
@@ -206,11 +210,10 @@ impl Running {
             }
             Err(refused) => {
                 count(Counter::ReloadsRefused, 1);
-                count(
-                    Counter::CertificatesRefused,
-                    refused.iter().filter(|refused| refused.certificate).count() as u64,
-                );
-                for Refused { problem, hint, .. } in refused {
+                for Refused { problem, hint, certificates } in refused {
+                    if let Some(metrics) = self.crew.metrics() {
+                        certificates.iter().for_each(|reason| metrics.certificate_refused(*reason));
+                    }
                     tracing::error!(problem, hint, "problem in the new configuration");
                 }
                 let problems = refused.len();
@@ -238,7 +241,7 @@ fn refusals(problems: &Problems) -> Vec<Refused> {
         .map(|problem| Refused {
             problem: problem.to_string(),
             hint: problem.hint.clone().unwrap_or_default(),
-            certificate: false,
+            certificates: Vec::new(),
         })
         .collect()
 }

@@ -7,12 +7,14 @@
 
 mod family;
 mod histogram;
+mod refusal;
 mod shard;
 mod top;
 mod traffic;
 
 pub use family::{Family, FamilyKind, Sample, Value};
 pub use histogram::{BOUNDS_MICROS, Durations};
+pub use refusal::CertificateRefusal;
 pub use shard::{GaugeGuard, WorkerMetrics};
 pub use top::Heavy;
 pub(super) use traffic::Passed;
@@ -80,7 +82,6 @@ rows! {
         CertificateOrdersFailed = "clearway_certificate_orders_failed_total", "Orders that brought no certificate.";
         CertificatesRenewed = "clearway_certificates_renewed_total", "Certificates signed here, replaced while running.";
         CertificateRenewalsFailed = "clearway_certificate_renewals_failed_total", "Times one could not be replaced.";
-        CertificatesRefused = "clearway_certificates_refused_total", "Certificate problems that refused a reload.";
 
         SpansSent = "clearway_spans_sent_total", "Spans that the collector took.";
         SpansLost = "clearway_spans_lost_total", "Spans that the collector did not take.";
@@ -148,6 +149,9 @@ const FAULTS_HELP: &str = "Faults by kind, and whose side they are on.";
 const TLS_VERSIONS: &str = "clearway_tls_versions_total";
 const TLS_VERSIONS_HELP: &str = "TLS handshakes completed, by version.";
 const TLS_FAILURES: &str = "clearway_tls_handshakes_failed_total";
+/// Certificate problems, by reason.
+const REFUSALS: &str = "clearway_certificates_refused_total";
+const REFUSALS_HELP: &str = "Certificate problems that refused a reload, by reason.";
 const TLS_FAILURES_HELP: &str = "TLS handshakes that failed, by reason.";
 
 /// The versions of TLS, as `TlsFacts` names them.
@@ -320,6 +324,9 @@ impl Metrics {
         let tls = TlsFailure::ALL.iter().map(|reason| {
             (TLS_FAILURES, Labels(vec![("reason", reason.as_str())]), self.sum(|shard| shard.tls_failures(*reason)))
         });
+        let refusals = CertificateRefusal::ALL.iter().map(|reason| {
+            (REFUSALS, Labels(vec![("reason", reason.as_str())]), self.sum(|shard| shard.refusals(*reason)))
+        });
         let versions = VERSIONS.iter().enumerate().map(|(index, version)| {
             (TLS_VERSIONS, Labels(vec![("version", *version)]), self.sum(|shard| shard.tls_version(index)))
         });
@@ -335,6 +342,7 @@ impl Metrics {
             .chain(faults)
             .chain(versions)
             .chain(tls)
+            .chain(refusals)
             .chain(self.traffic().rows())
             .filter(|(_, _, value)| *value > 0)
             .collect()
@@ -367,7 +375,7 @@ mod tests {
     fn names_are_unique_and_in_the_usual_form() {
         let counters = Counter::ALL.iter().map(|row| (row.name(), row.help()));
         let gauges = Gauge::ALL.iter().map(|row| (row.name(), row.help()));
-        let mut seen = BTreeSet::from([REQUESTS, FAULTS, TLS_VERSIONS, TLS_FAILURES]);
+        let mut seen = BTreeSet::from([REQUESTS, FAULTS, TLS_VERSIONS, TLS_FAILURES, REFUSALS]);
         seen.extend(traffic::NAMES);
         for (name, help) in counters.chain(gauges) {
             assert!(seen.insert(name), "{name} twice");

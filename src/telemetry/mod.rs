@@ -16,8 +16,8 @@ pub use access::{AccessLog, AccessRecord, AccessWriter, OpenedLog};
 pub use key_watch::{DefaultKeys, KeyWatch};
 pub use log::{LogError, LogHandle, log_panics, start_log};
 pub use metrics::{
-    ActionTraffic, BOUNDS_MICROS, Counter, Durations, Family, FamilyKind, Gauge, GaugeGuard, Heavy, Labels, Metrics,
-    Sample, TlsFailure, Traffic, Value, WorkerMetrics,
+    ActionTraffic, BOUNDS_MICROS, CertificateRefusal, Counter, Durations, Family, FamilyKind, Gauge, GaugeGuard, Heavy,
+    Labels, Metrics, Sample, TlsFailure, Traffic, Value, WorkerMetrics,
 };
 pub use pace::Pace;
 pub use redact::{Secret, redact_query};

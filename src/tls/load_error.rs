@@ -2,6 +2,7 @@
 
 use super::chain::Link;
 use super::strength::KeyKind;
+use crate::telemetry::CertificateRefusal;
 use rustls::pki_types::{CertificateDer, pem};
 use std::fmt;
 use std::io;
@@ -161,6 +162,25 @@ impl LoadError {
     #[must_use]
     pub const fn problem(&self) -> &LoadProblem {
         &self.problem
+    }
+
+    /// What is wrong, for a counter.
+    #[must_use]
+    pub const fn reason(&self) -> CertificateRefusal {
+        match &self.problem {
+            LoadProblem::Unreadable(_) | LoadProblem::TooLarge => CertificateRefusal::Unreadable,
+            LoadProblem::BrokenPem(_)
+            | LoadProblem::NoCertificate(_)
+            | LoadProblem::NotACertificate(_)
+            | LoadProblem::NoKey(_) => CertificateRefusal::Malformed,
+            LoadProblem::EncryptedKey | LoadProblem::UnsupportedKey(_) | LoadProblem::WeakKey(_) => {
+                CertificateRefusal::Key
+            }
+            LoadProblem::KeyMismatch { .. } => CertificateRefusal::KeyMismatch,
+            LoadProblem::Expired(_) | LoadProblem::NotYetValid { .. } => CertificateRefusal::Dates,
+            LoadProblem::NoNames { .. } | LoadProblem::NotForServers => CertificateRefusal::Names,
+            LoadProblem::WrongIssuer { .. } => CertificateRefusal::Chain,
+        }
     }
 
     /// For the first of `certificates` that is none.

@@ -52,7 +52,8 @@ fn no_broken_file_takes_a_working_certificate_away_and_each_is_explained() {
     use Instead::{Bytes, Folder, Loop, Pipe};
     let origin = Origin::ok();
     let good = Pki::shared().issue(&NAMES);
-    let proxy = Run::to(&origin).certificates(&[&good]).conf("reload { watch: false }").start();
+    let lines = "reload { watch: false }\nlog.filter: \"info,clearway::app=debug\"";
+    let mut proxy = Run::to(&origin).certificates(&[&good]).conf(lines).start();
     let files = ["site0.pem", "site0.key"].map(|name| proxy.folder().join(name));
     let mut client = Client::https(&proxy);
     let text = |text: &str| Bytes(text.as_bytes().to_vec());
@@ -101,6 +102,11 @@ fn no_broken_file_takes_a_working_certificate_away_and_each_is_explained() {
         assert_eq!(leaf(&proxy), good.der.to_vec(), "{said}");
     }
     assert_eq!(client.get(API, "/").status, 200, "the connection of before has gone through all of it");
+    assert!(proxy.stop().success());
+    let refused = "clearway_certificates_refused_total";
+    for (reason, count) in [("unreadable", 5), ("malformed", 13), ("\"key\"", 2), ("key_mismatch", 1), ("dates", 0)] {
+        assert_eq!(proxy.counted_with(refused, reason), count, "{reason}");
+    }
 }
 
 #[test]

@@ -5,8 +5,8 @@
 use super::histogram::Durations;
 use super::traffic::{ActionTraffic, PROGRAMS, Traffic};
 use super::{
-    CLASSES, Counter, FAULTS, FAULTS_HELP, Gauge, Metrics, REQUESTS, REQUESTS_HELP, SERVICES, TLS_FAILURES,
-    TLS_FAILURES_HELP, TLS_VERSIONS, TLS_VERSIONS_HELP, TlsFailure, VERSIONS,
+    CLASSES, CertificateRefusal, Counter, FAULTS, FAULTS_HELP, Gauge, Metrics, REFUSALS, REFUSALS_HELP, REQUESTS,
+    REQUESTS_HELP, SERVICES, TLS_FAILURES, TLS_FAILURES_HELP, TLS_VERSIONS, TLS_VERSIONS_HELP, TlsFailure, VERSIONS,
 };
 use crate::clearml::Program;
 use crate::domain::fault::FaultKind;
@@ -99,6 +99,7 @@ impl Metrics {
             |row: &Counter| Family::single(row.name(), FamilyKind::Counter, row.help(), Value::Count(self.total(*row)));
         let mut families = Gauge::ALL.iter().map(gauge).chain(Counter::ALL.iter().map(counter)).collect::<Vec<_>>();
         families.extend([self.requests(), self.fault_family(), self.tls_versions(), self.tls_failures()]);
+        families.push(self.refusals());
         families.extend(traffic(&self.traffic()));
         families
     }
@@ -126,6 +127,14 @@ impl Metrics {
         let mut family = Family::new(TLS_VERSIONS, FamilyKind::Counter, TLS_VERSIONS_HELP, &["version"]);
         for (index, version) in VERSIONS.iter().enumerate() {
             family.add([Cow::Borrowed(*version)], Value::Count(self.sum(|shard| shard.tls_version(index))));
+        }
+        family
+    }
+
+    fn refusals(&self) -> Family {
+        let mut family = Family::new(REFUSALS, FamilyKind::Counter, REFUSALS_HELP, &["reason"]);
+        for reason in CertificateRefusal::ALL {
+            family.add([reason.as_str().into()], Value::Count(self.sum(|shard| shard.refusals(*reason))));
         }
         family
     }
@@ -214,7 +223,8 @@ mod tests {
             assert!(family.samples.iter().all(|sample| sample.labels.len() == family.labels.len()), "{name}");
         }
         let rows = Counter::ALL.iter().map(|row| row.name()).chain(Gauge::ALL.iter().map(|row| row.name()));
-        let others = [REQUESTS, FAULTS, TLS_VERSIONS, TLS_FAILURES].into_iter().chain(super::super::traffic::NAMES);
+        let others =
+            [REQUESTS, FAULTS, TLS_VERSIONS, TLS_FAILURES, REFUSALS].into_iter().chain(super::super::traffic::NAMES);
         assert!(rows.chain(others).all(|name| seen.contains(name)));
     }
 }

@@ -1,7 +1,7 @@
 //! One worker's counts: arrays of atomics, indexed by the rows of the tables, alone on their cache lines.
 
 use super::traffic::{Passed, TrafficShard};
-use super::{CLASSES, Counter, Gauge, SERVICES, TlsFailure, VERSIONS};
+use super::{CLASSES, CertificateRefusal, Counter, Gauge, SERVICES, TlsFailure, VERSIONS};
 use crate::domain::fault::FaultKind;
 use crate::domain::names::ServiceName;
 use http::StatusCode;
@@ -20,6 +20,7 @@ struct Shard {
     gauges: [AtomicU64; Gauge::ALL.len()],
     faults: [AtomicU64; FaultKind::ALL.len()],
     tls_failures: [AtomicU64; TlsFailure::ALL.len()],
+    refusals: [AtomicU64; CertificateRefusal::ALL.len()],
     tls_versions: [AtomicU64; VERSIONS.len()],
     requests: [AtomicU64; SERVICES.len() * CLASSES.len()],
     traffic: TrafficShard,
@@ -32,6 +33,7 @@ impl Default for Shard {
             gauges: [const { AtomicU64::new(0) }; Gauge::ALL.len()],
             faults: [const { AtomicU64::new(0) }; FaultKind::ALL.len()],
             tls_failures: [const { AtomicU64::new(0) }; TlsFailure::ALL.len()],
+            refusals: [const { AtomicU64::new(0) }; CertificateRefusal::ALL.len()],
             tls_versions: [const { AtomicU64::new(0) }; VERSIONS.len()],
             requests: [const { AtomicU64::new(0) }; SERVICES.len() * CLASSES.len()],
             traffic: TrafficShard::default(),
@@ -108,6 +110,15 @@ impl WorkerMetrics {
 
     pub(super) fn tls_version(&self, index: usize) -> u64 {
         read(&self.0.tls_versions, index)
+    }
+
+    /// Counts a certificate that refused a reload.
+    pub fn certificate_refused(&self, reason: CertificateRefusal) {
+        add(&self.0.refusals, reason as usize, 1);
+    }
+
+    pub(super) fn refusals(&self, reason: CertificateRefusal) -> u64 {
+        read(&self.0.refusals, reason as usize)
     }
 
     pub(super) fn tls_failures(&self, reason: TlsFailure) -> u64 {
