@@ -83,7 +83,8 @@ pub(super) struct Refused {
 
 impl Refused {
     fn new(error: &BuildError) -> Self {
-        let certificate = matches!(error, BuildError::Certificate(_) | BuildError::TargetAuthorities(_));
+        let certificate =
+            matches!(error, BuildError::Certificate(_) | BuildError::TargetAuthorities(_) | BuildError::ClientRules(_));
         Self { problem: error.to_string(), hint: error.hint(), certificate }
     }
 }
@@ -250,5 +251,7 @@ pub(super) fn named_files(settings: &Settings) -> Vec<PathBuf> {
     let pairs = pairs.chain(tickets.keys.clone()).chain(settings.admin_listener.token_file.clone());
     let pairs = pairs.chain(local.certificate.clone()).chain(local.key.clone());
     let pairs = pairs.chain(settings.traces.ca.clone());
+    let rules = settings.tls.client_rules.iter();
+    let pairs = pairs.chain(rules.flat_map(|rule| rule.roots.iter().chain(&rule.crls).cloned()));
     pairs.chain(settings.services.iter().filter_map(|(_, service)| service.ca.clone())).collect()
 }

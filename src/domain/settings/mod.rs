@@ -15,6 +15,7 @@ mod memory;
 mod protection;
 mod targets;
 mod timeouts;
+mod tls;
 mod traces;
 mod turns;
 
@@ -30,6 +31,7 @@ pub use memory::Memory;
 pub use protection::{CrossSite, DefaultKeyRules, FilesProtection, Logins, Protection, TokenGate};
 pub use targets::{Balance, ExpectedStatuses, HealthSettings, HoldLimits, ProbeSettings, TargetSettings};
 pub use timeouts::Timeouts;
+pub use tls::{ClientMode, ClientRuleSettings, HandshakeLimits, TlsPolicy, TlsSettings};
 pub use traces::TraceSettings;
 pub use turns::{GatherSettings, TurnSettings};
 
@@ -104,6 +106,8 @@ pub struct Settings {
     pub upgrade: UpgradeSettings,
     /// What several proxies share of TLS.
     pub tickets: TicketSettings,
+    /// How TLS is spoken with clients.
+    pub tls: TlsSettings,
 }
 
 /// Whose names are served.
@@ -237,6 +241,7 @@ impl Settings {
             maintenance: MaintenanceSettings::default(),
             upgrade: UpgradeSettings::default(),
             tickets: TicketSettings::default(),
+            tls: TlsSettings::default(),
         }
     }
 }
