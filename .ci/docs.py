@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 ROOT = Path(__file__).resolve().parent.parent
 SKIPPED = {"target", "node_modules", ".git"}
-SECTIONS = "acme listeners services limits timeouts protection pool access_log log traces admin maintenance upgrade reload".split()
+SECTIONS = "acme listeners services limits timeouts protection pool access_log log traces admin maintenance upgrade reload tls".split()
 FENCED = re.compile(r"^ *```.*?^ *```", flags=re.M | re.S)
 
 

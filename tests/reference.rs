@@ -33,3 +33,8 @@ fn configuration_page_is_up_to_date() {
 fn metrics_page_is_up_to_date() {
     check("metrics", "docs/reference/metrics.md");
 }
+
+#[test]
+fn tls_policies_are_what_the_page_says() {
+    check("tls-policies", "docs/reference/tls-policies.md");
+}

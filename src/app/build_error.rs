@@ -16,6 +16,8 @@ pub enum BuildError {
     Certificate(Box<CertificateError>),
     /// The authorities of a service's targets cannot be read.
     TargetAuthorities(LoadError),
+    /// Authorities or revocation lists for clients' certificates cannot be read.
+    ClientRules(LoadError),
     /// There are no keys for session tickets.
     TicketKeys(TicketKeysError),
     /// TLS cannot be set up.
@@ -40,7 +42,7 @@ impl BuildError {
     pub fn hint(&self) -> String {
         match self {
             Self::Certificate(error) => error.hint(),
-            Self::TargetAuthorities(error) => error.hint(),
+            Self::TargetAuthorities(error) | Self::ClientRules(error) => error.hint(),
             Self::TicketKeys(error) => error.hint().to_owned(),
             Self::Tls(_) => String::from("this build of the cryptography library lacks what TLS 1.2 and 1.3 need"),
             Self::Bind(error) => error.hint().to_owned(),
@@ -57,7 +59,7 @@ impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Certificate(error) => error.fmt(f),
-            Self::TargetAuthorities(error) => error.fmt(f),
+            Self::TargetAuthorities(error) | Self::ClientRules(error) => error.fmt(f),
             Self::TicketKeys(error) => error.fmt(f),
             Self::Tls(error) => error.fmt(f),
             Self::Bind(error) | Self::AdminBind(error) => error.fmt(f),

@@ -5,7 +5,7 @@ use super::picture::Picture;
 use super::worker::{Order, WorkerMain};
 use crate::connection::Connections;
 use crate::domain::facts::ListenerKind;
-use crate::listener::{Acceptor, AcceptorCell};
+use crate::listener::{Acceptor, AcceptorCell, Handshakes};
 use crate::request::{Common, Worker};
 use crate::runtime::{Deadline, Places, ShutdownWatch, Tasks, WorkerId, Workers, start_workers};
 use crate::telemetry::{AccessWriter, Metrics, WorkerMetrics};
@@ -50,6 +50,7 @@ pub(super) struct Crew {
 #[derive(Clone, Debug)]
 pub(super) struct Shared {
     places: Places,
+    handshakes: Handshakes,
     numbers: Arc<AtomicU64>,
     watch: ShutdownWatch,
     common: Common,
@@ -58,7 +59,8 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn new(picture: &Picture, watch: ShutdownWatch, common: Common) -> Self {
         let places = Places::new(picture.settings.limits.connections.get());
-        Self { places, numbers: Arc::default(), watch, common }
+        let handshakes = Handshakes::new(&picture.settings.tls.handshakes);
+        Self { places, handshakes, numbers: Arc::default(), watch, common }
     }
 
     /// What a worker needs to serve connections by `picture`.
@@ -83,6 +85,7 @@ impl Shared {
             worker: Arc::clone(worker),
             tls: Arc::clone(&picture.tls),
             places: self.places.clone(),
+            handshakes: self.handshakes.clone(),
             numbers: Arc::clone(&self.numbers),
             https_port,
         }
@@ -163,6 +166,7 @@ impl Crew {
     pub(super) fn replace(&self, picture: &Picture, listeners: &Listeners) {
         let limits = &picture.settings.limits;
         self.shared.places.resize(limits.connections.get());
+        self.shared.handshakes.resize(&picture.settings.tls.handshakes);
         self.shared.common.tunnels.resize(limits.tunnels.get());
         self.shared.common.maintenance.resize(picture.settings.maintenance.held);
         let (plan, port) = (picture.plan(), listeners.https_port(&picture.settings));
@@ -170,6 +174,11 @@ impl Crew {
             worker.replace(&plan);
             cell.replace(self.shared.acceptor(picture, port, worker, metrics, tasks));
         }
+    }
+
+    /// TLS handshakes.
+    pub(super) const fn handshakes(&self) -> &Handshakes {
+        &self.shared.handshakes
     }
 
     /// Whether every worker has done something since the last time this was asked.

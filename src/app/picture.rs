@@ -6,7 +6,7 @@ use crate::domain::names::{NamePattern, PerService, ServiceName};
 use crate::domain::settings::Settings;
 use crate::request::SitePlan;
 use crate::runtime::wall;
-use crate::tls::{CertStore, Challenges, ClientTls, RETRY, ServerTls, Tickets};
+use crate::tls::{CertStore, Challenges, ClientRules, ClientTls, RETRY, ServerTls, Tickets};
 use crate::upstream::Group;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -20,6 +20,7 @@ pub(super) struct Picture {
     groups: Arc<PerService<Group>>,
     covered: Arc<[NamePattern]>,
     challenges: Challenges,
+    pub(super) client_rules: ClientRules,
 }
 
 impl Picture {
@@ -35,11 +36,14 @@ impl Picture {
         let covered = store.names().cloned().collect();
         let shared = settings.tickets.keys.as_deref().map(Tickets::shared).transpose();
         let shared = shared.map_err(BuildError::TicketKeys)?;
+        let client_rules = client_rules(&settings)?;
         let tls = ServerTls::build(
             store,
             shared.as_ref().unwrap_or(tickets),
             // Also without acme: a rehearsal may come first.
             Some(challenges.clone()),
+            settings.tls.policy,
+            &client_rules,
         )
         .map_err(BuildError::Tls)?;
         let groups = groups(&settings, previous.map(|previous| &*previous.groups))?;
@@ -50,6 +54,7 @@ impl Picture {
             groups: Arc::new(groups),
             covered,
             challenges,
+            client_rules,
         })
     }
 
@@ -70,6 +75,7 @@ impl Picture {
             groups: Arc::clone(&self.groups),
             covered: Arc::clone(&self.covered),
             challenges: self.challenges.clone(),
+            client_rules: self.client_rules.clone(),
         }
     }
 
@@ -102,6 +108,16 @@ impl Picture {
     pub(super) fn store(&self) -> Arc<CertStore> {
         self.tls.certificates()
     }
+}
+
+/// Reads what hosts ask of clients, and says what is not as it should be.
+fn client_rules(settings: &Settings) -> Result<ClientRules, BuildError> {
+    let rules = &settings.tls;
+    let rules = ClientRules::load(&rules.client_rules, rules.policy).map_err(BuildError::ClientRules)?;
+    for warning in rules.warnings(wall()) {
+        tracing::warn!(%warning, "client certificates");
+    }
+    Ok(rules)
 }
 
 fn groups(settings: &Settings, previous: Option<&PerService<Group>>) -> Result<PerService<Group>, BuildError> {

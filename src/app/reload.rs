@@ -85,7 +85,7 @@ impl Refused {
     fn new(error: &BuildError) -> Self {
         let certificates = match error {
             BuildError::Certificate(error) => error.reasons(),
-            BuildError::TargetAuthorities(error) => vec![error.reason()],
+            BuildError::TargetAuthorities(error) | BuildError::ClientRules(error) => vec![error.reason()],
             _ => Vec::new(),
         };
         Self { problem: error.to_string(), hint: error.hint(), certificates }
@@ -253,5 +253,7 @@ pub(super) fn named_files(settings: &Settings) -> Vec<PathBuf> {
     let pairs = pairs.chain(tickets.keys.clone()).chain(settings.admin_listener.token_file.clone());
     let pairs = pairs.chain(local.certificate.clone()).chain(local.key.clone());
     let pairs = pairs.chain(settings.traces.ca.clone());
+    let rules = settings.tls.client_rules.iter();
+    let pairs = pairs.chain(rules.flat_map(|rule| rule.roots.iter().chain(&rule.crls).cloned()));
     pairs.chain(settings.services.iter().filter_map(|(_, service)| service.ca.clone())).collect()
 }

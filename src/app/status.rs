@@ -14,6 +14,9 @@ use crate::telemetry::Gauge;
 use crate::tls::LoadedCertificate;
 use std::time::SystemTime;
 
+/// Addresses of failing clients that are named.
+const FAILING_MAX: usize = 5;
+
 impl Running {
     /// How things are.
     pub(super) fn status(&self) -> StatusView {
@@ -71,7 +74,18 @@ impl Running {
                 "ClearML's published default credentials open the API server; the log says which, and what to do",
             )
         });
-        refused.into_iter().chain(keys).chain(acme).chain(expiring.collect::<Vec<_>>()).collect()
+        let lists = self.picture.client_rules.warnings(wall());
+        let failing = self.failing_clients();
+        refused.into_iter().chain(keys).chain(acme).chain(lists).chain(failing).chain(expiring.collect::<Vec<_>>()).collect()
+    }
+
+    /// Whose TLS handshakes keep failing, and what they likely have wrong.
+    fn failing_clients(&self) -> Option<String> {
+        let slowed = self.crew.handshakes().slowed(&self.picture.settings.tls.handshakes, FAILING_MAX);
+        let (_, reason) = slowed.first()?;
+        let clients = slowed.iter().map(|(ip, reason)| format!("{ip} ({})", reason.as_str()));
+        let clients = clients.collect::<Vec<_>>().join(", ");
+        Some(format!("TLS handshakes keep failing from {clients}: {}", reason.hint()))
     }
 
     fn service(&self, service: ServiceName) -> ServiceView {

@@ -83,6 +83,16 @@ fn remedy(kind: FaultKind, service: Option<ServiceName>) -> Cow<'static, str> {
         FaultKind::BadHost | FaultKind::UnknownHost | FaultKind::Misdirected => {
             "Use a host name of this ClearML Server, and look at `domain`, `hosts` and `single_domain` in proxy.conf."
         }
+        FaultKind::OtherConnection => {
+            "Connect to the host by its own name (SNI), on a connection of its own; browsers do so by themselves."
+        }
+        FaultKind::ClientCertificateRequired => {
+            "Give the client its certificate and key: curl --cert and --key, in Python `session.cert`; see \
+             `tls.client_certificates` in proxy.conf."
+        }
+        FaultKind::ClientCertificateRefused => {
+            "Issue a new certificate for this client, or look at `tls.client_certificates` in proxy.conf."
+        }
         FaultKind::CallMisplaced | FaultKind::UploadMisplaced => {
             "Correct the client's clearml.conf or its variables; the settings for all three are printed by `clearway \
              client-config`."

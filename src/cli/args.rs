@@ -114,6 +114,8 @@ pub(super) enum Reference {
     Metrics,
     /// docs/reference/findings.md
     Findings,
+    /// docs/reference/tls-policies.md
+    TlsPolicies,
 }
 
 /// `clearway run`.

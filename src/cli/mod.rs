@@ -74,6 +74,7 @@ fn dispatch(command: Command) -> ExitCode {
                 Reference::Configuration => crate::config::configuration(),
                 Reference::Metrics => crate::admin::metrics_reference(),
                 Reference::Findings => crate::doctor::findings_page(),
+                Reference::TlsPolicies => crate::tls::policies_page(),
             };
             output::data(text.trim_end());
             ExitCode::SUCCESS

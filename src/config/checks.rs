@@ -2,6 +2,7 @@
 
 mod acme;
 mod admin;
+mod client_rules;
 mod layout;
 mod local_ca;
 mod traces;
@@ -51,6 +52,7 @@ pub(super) fn check(settings: &Settings, map: &Map, wrong: &[String]) -> Vec<Pro
     }
     if is_right("hosts") && is_right("single_domain") && is_right("domain") {
         problems.extend(checker.layout());
+        problems.extend(checker.client_rules());
     }
     if is_right("listeners") {
         problems.extend(checker.listeners());

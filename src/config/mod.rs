@@ -6,6 +6,7 @@
 
 mod change;
 mod checks;
+mod client_rules;
 mod discovery;
 mod environment;
 mod flags;

@@ -4,7 +4,7 @@
 //! keys exist to `keys`, rules between keys to `checks`.
 
 use super::problem::{Origin, Problem, shown};
-use super::slot::{ACCESS_FORMATS, BALANCES, Bounds, CHALLENGES, LOG_FORMATS, Slot, Word, duration_text};
+use super::slot::{ACCESS_FORMATS, BALANCES, Bounds, CHALLENGES, LOG_FORMATS, Slot, TLS_POLICIES, Word, duration_text};
 use super::suggest::closest;
 use super::tree::{Map, Node, Value};
 use super::units::{self, Mistake};
@@ -60,6 +60,7 @@ impl Reader<'_> {
             Slot::DirectoryOrNone(at) => directory(value).map(|url| *at(settings) = Some(url)),
             Slot::NameServers(at) => return self.name_servers(path, node, at(settings)),
             Slot::Challenge(at) => one_of(value, CHALLENGES).map(|choice| *at(settings) = choice),
+            Slot::TlsPolicy(at) => one_of(value, TLS_POLICIES).map(|policy| *at(settings) = policy),
             Slot::Binds(at) => return self.binds(path, node, at(settings)),
             Slot::FileOrNone(at) => text(value).map(|file| *at(settings) = Some(self.path(file, &node.at))),
             Slot::Balance(at) => one_of(value, BALANCES).map(|balance| *at(settings) = balance),
@@ -72,6 +73,7 @@ impl Reader<'_> {
             Slot::Pages(at) => return self.pages(path, node, at(settings)),
             Slot::Texts(at) => return self.texts(path, node, at(settings)),
             Slot::Certificates(at) => return self.certificates(path, node, at(settings)),
+            Slot::ClientRules(at) => return self.client_rules(path, node, at(settings)),
         };
         if let Err(mistake) = done {
             self.mistake(path, &node.at, mistake);
@@ -248,7 +250,7 @@ impl Reader<'_> {
 
     /// Where a path leads: beside the file that names it if something is there, else as written, which is below the
     /// working directory.
-    fn path(&self, written: &str, origin: &Origin) -> PathBuf {
+    pub(super) fn path(&self, written: &str, origin: &Origin) -> PathBuf {
         let beside = origin.folder().map(|folder| folder.join(written));
         beside.filter(|path| (self.exists)(path)).unwrap_or_else(|| PathBuf::from(written))
     }
@@ -334,7 +336,7 @@ fn no_limit_hint(value: &Value, mistake: Mistake) -> Mistake {
     if zero { mistake.hint("leave the key out for no limit") } else { mistake }
 }
 
-fn one_of<T: Copy>(value: &Value, table: &[(&str, T)]) -> Result<T, Mistake> {
+pub(super) fn one_of<T: Copy>(value: &Value, table: &[(&str, T)]) -> Result<T, Mistake> {
     let written = text(value)?.trim();
     if let Some((_, found)) = table.iter().find(|(name, _)| name.eq_ignore_ascii_case(written)) {
         return Ok(*found);

@@ -6,8 +6,8 @@ use crate::domain::addr::{ListenAddr, TrustedNetworks};
 use crate::domain::names::HostName;
 use crate::domain::page_origin::PageOrigin;
 use crate::domain::settings::{
-    AccessFormat, Balance, CertificateFiles, ChallengeChoice, DirectoryUrl, Domains, ExpectedStatuses, LogFile,
-    LogFormat, NameServer, Settings, TargetSettings,
+    AccessFormat, Balance, CertificateFiles, ChallengeChoice, ClientMode, ClientRuleSettings, DirectoryUrl, Domains,
+    ExpectedStatuses, LogFile, LogFormat, NameServer, Settings, TargetSettings, TlsPolicy,
 };
 use crate::domain::units::ByteSize;
 use std::fmt::Display;
@@ -62,6 +62,8 @@ pub(super) enum Slot {
     DirectoryOrNone(At<Option<DirectoryUrl>>),
     NameServers(At<Vec<NameServer>>),
     Challenge(At<ChallengeChoice>),
+    TlsPolicy(At<TlsPolicy>),
+    ClientRules(At<Vec<ClientRuleSettings>>),
 }
 
 /// The access-log formats by name.
@@ -88,6 +90,17 @@ pub(super) const CHALLENGES: &[(&str, ChallengeChoice)] = &[
     ("tls_alpn", ChallengeChoice::TlsAlpn),
     ("dns", ChallengeChoice::Dns),
 ];
+
+/// The TLS policies by name.
+pub(super) const TLS_POLICIES: &[(&str, TlsPolicy)] = &[
+    (TlsPolicy::Modern.as_str(), TlsPolicy::Modern),
+    (TlsPolicy::Default.as_str(), TlsPolicy::Default),
+    (TlsPolicy::Compatible.as_str(), TlsPolicy::Compatible),
+];
+
+/// Whether clients must have a certificate, by name.
+pub(super) const CLIENT_MODES: &[(&str, ClientMode)] =
+    &[("off", ClientMode::Off), ("optional", ClientMode::Optional), ("required", ClientMode::Required)];
 
 impl Slot {
     /// The type as the reference names it, with its limits.
@@ -126,6 +139,8 @@ impl Slot {
             Self::Directory(_) | Self::DirectoryOrNone(_) => "https:// URL".into(),
             Self::NameServers(_) => "list of host or host:port".into(),
             Self::Challenge(_) => names(CHALLENGES),
+            Self::TlsPolicy(_) => names(TLS_POLICIES),
+            Self::ClientRules(_) => "list of { hosts, mode, roots, crls, expired_crl }".into(),
         }
     }
 
@@ -176,6 +191,8 @@ impl Slot {
             Self::DirectoryOrNone(at) => format!("{:?}", at(settings).as_ref()?.as_str()),
             Self::NameServers(at) => list(at(settings)),
             Self::Challenge(at) => name(CHALLENGES, *at(settings)),
+            Self::TlsPolicy(at) => name(TLS_POLICIES, *at(settings)),
+            Self::ClientRules(at) => client_rules(at(settings))?,
         })
     }
 }
@@ -183,6 +200,23 @@ impl Slot {
 fn list<T: Display>(items: &[T]) -> String {
     let quoted = items.iter().map(|item| format!("\"{item}\"")).collect::<Vec<_>>();
     format!("[{}]", quoted.join(", "))
+}
+
+/// The rules as they would be written; `None` where there are none.
+fn client_rules(rules: &[ClientRuleSettings]) -> Option<String> {
+    let rule = |rule: &ClientRuleSettings| {
+        let mut fields =
+            vec![format!("hosts: {}", list(&rule.hosts)), format!("mode: {}", name(CLIENT_MODES, rule.mode))];
+        fields.extend(rule.roots.as_ref().map(|roots| format!("roots: {roots:?}")));
+        if !rule.crls.is_empty() {
+            fields.push(format!("crls: {:?}", rule.crls));
+        }
+        if rule.refuse_expired_crls {
+            fields.push(String::from("expired_crl: \"refuse\""));
+        }
+        format!("{{ {} }}", fields.join(", "))
+    };
+    (!rules.is_empty()).then(|| format!("[{}]", rules.iter().map(rule).collect::<Vec<_>>().join(", ")))
 }
 
 fn range_text((first, last): &(u16, u16)) -> String {

@@ -71,7 +71,13 @@ impl Reader<'_> {
         (self.problems.len() == before).then_some(target)
     }
 
-    fn taken<T>(&mut self, path: &str, field: &Node, read: impl Fn(&Value) -> Result<T, Mistake>) -> Option<T> {
+    /// What `read` makes of a field of an entry; says what is wrong with it otherwise.
+    pub(super) fn taken<T>(
+        &mut self,
+        path: &str,
+        field: &Node,
+        read: impl Fn(&Value) -> Result<T, Mistake>,
+    ) -> Option<T> {
         read(&field.value).map_err(|mistake| self.mistake(path, &field.at, mistake)).ok()
     }
 

@@ -4,6 +4,7 @@ use super::addr::PeerAddr;
 use super::fault::Fault;
 use super::names::ServiceName;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 /// The listener a connection came in through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +73,27 @@ pub struct TlsFacts {
     pub http2: bool,
     /// Whether an earlier handshake was resumed.
     pub resumed: bool,
+    /// By which rule the client was asked for a certificate, where it was.
+    pub asked: Option<RuleId>,
+    /// The certificate that it has shown to be its own.
+    pub client: Option<Arc<ClientCertificate>>,
+}
+
+/// What names a rule about client certificates: equal for rules that accept the same certificates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RuleId(pub [u8; 16]);
+
+/// A client's certificate, whose key the client has shown to hold. Whether it is accepted is a rule's to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// The subject, by RFC 4514, in ASCII; empty where it has none.
+    pub subject: String,
+    /// Its alternative names: `DNS:agent-1.example, URI:spiffe://example/agent-1`.
+    pub names: String,
+    /// SHA-256 of the certificate, as hexadecimal digits.
+    pub fingerprint: String,
+    /// The certificate and those above it as the client sent them, in DER.
+    pub chain: Vec<Box<[u8]>>,
 }
 
 /// A request extension: the head was refused on the wire, and this request only stands in for it.

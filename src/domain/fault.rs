@@ -82,6 +82,12 @@ fault_kinds! {
     UnknownHost => Client, 404, "unknown_host", "No ClearML service is served under this host name.";
     /// A host that is neither configured nor covered by our certificate.
     Misdirected => Client, 421, "misdirected_request", "This server does not answer for this host name.";
+    /// A host that asks for client certificates, on a connection that was not asked for one.
+    OtherConnection => Client, 421, "other_connection_needed", "This host needs a connection that was made for it.";
+    /// The host is for clients with a certificate, and this one has none.
+    ClientCertificateRequired => Client, 403, "client_certificate_required", "This host is only for clients with a certificate.";
+    /// The client's certificate is none that the host accepts now.
+    ClientCertificateRefused => Client, 403, "client_certificate_refused", "The client certificate of this connection is not accepted.";
     /// An API call that the client's settings send to another service.
     CallMisplaced => Client, 400, "call_to_wrong_service", "This is not ClearML's API.";
     /// An upload that the client's settings send to another service.

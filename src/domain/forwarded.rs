@@ -21,8 +21,15 @@ pub const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 /// The request's number, in the answer, the log and at the target.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// The subject of the client's certificate.
+pub const X_CLIENT_CERT_SUBJECT: HeaderName = HeaderName::from_static("x-client-cert-subject");
+/// Its alternative names.
+pub const X_CLIENT_CERT_SAN: HeaderName = HeaderName::from_static("x-client-cert-san");
+/// Its SHA-256.
+pub const X_CLIENT_CERT_SHA256: HeaderName = HeaderName::from_static("x-client-cert-sha256");
+
 /// Fields about the client that only we may set; whatever the client sent under these names is removed.
-pub const OURS: [HeaderName; 8] = [
+pub const OURS: [HeaderName; 13] = [
     X_FORWARDED_FOR,
     X_FORWARDED_PROTO,
     X_FORWARDED_HOST,
@@ -31,6 +38,12 @@ pub const OURS: [HeaderName; 8] = [
     HeaderName::from_static("forwarded"),
     HeaderName::from_static("x-forwarded-server"),
     HeaderName::from_static("x-forwarded-scheme"),
+    X_CLIENT_CERT_SUBJECT,
+    X_CLIENT_CERT_SAN,
+    X_CLIENT_CERT_SHA256,
+    // Of RFC 9440: not set by us, and believed by others.
+    HeaderName::from_static("client-cert"),
+    HeaderName::from_static("client-cert-chain"),
 ];
 
 /// The client behind `peer`: the last address of `X-Forwarded-For` that no trusted proxy has, when `peer` is trusted.
@@ -111,7 +124,9 @@ mod tests {
 
     #[test]
     fn underscore_twins_of_our_fields_are_known() {
-        for name in ["x_forwarded_for", "x-forwarded_for", "x_real_ip", "x_request_id"] {
+        for name in
+            ["x_forwarded_for", "x-forwarded_for", "x_real_ip", "x_request_id", "x_client_cert_subject", "client_cert"]
+        {
             assert!(shadows_ours(name), "{name}");
         }
         for name in ["x-forwarded-for", "x_custom", "x_forwarded_forx"] {

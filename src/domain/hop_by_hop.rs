@@ -89,6 +89,7 @@ pub fn allowed_in_trailers(name: &HeaderName) -> bool {
         ]
         .contains(name)
         && !name.as_str().starts_with("x-forwarded-")
+        && !name.as_str().contains("client-cert")
         && name.as_str() != "forwarded"
 }
 
@@ -141,6 +142,8 @@ mod tests {
             "cookie",
             "x-forwarded-for",
             "trailer",
+            "x-client-cert-subject",
+            "client-cert",
         ] {
             assert!(!allowed_in_trailers(&HeaderName::from_static(name)), "{name}");
         }

@@ -9,6 +9,7 @@ pub mod class;
 pub mod entrance;
 pub mod expiry;
 pub mod facts;
+pub mod failing;
 pub mod fair_queue;
 pub mod fault;
 pub mod forwarded;

@@ -1,5 +1,6 @@
 //! Acceptor: what one worker needs to serve connections; replaced whole when the configuration changes.
 
+use super::handshakes::Handshakes;
 use crate::connection::Connections;
 use crate::domain::facts::ConnectionFacts;
 use crate::request::{Scope, Worker};
@@ -20,6 +21,8 @@ pub struct Acceptor {
     pub tls: Arc<ServerTls>,
     /// Places for connections, of the whole process.
     pub places: Places,
+    /// TLS handshakes, of the whole process.
+    pub handshakes: Handshakes,
     /// Numbers connections, of the whole process.
     pub numbers: Arc<AtomicU64>,
     /// The port that clients reach https on.

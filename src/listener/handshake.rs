@@ -2,7 +2,7 @@
 
 use super::acceptor::Acceptor;
 use super::read_ahead::ReadAhead;
-use crate::domain::facts::ConnectionFacts;
+use crate::domain::facts::{ConnectionFacts, RuleId};
 use crate::request::{handle, plain_on_tls};
 use crate::runtime::{Deadline, now};
 use crate::telemetry::{Counter, Pace, TlsFailure};
@@ -10,8 +10,8 @@ use crate::tls::{answers_challenge, describe_handshake_error, facts_of};
 use hyper::service::service_fn;
 use std::io;
 use std::sync::Arc;
-use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 
 /// The first byte of every TLS handshake record.
 const HANDSHAKE_RECORD: u8 = 0x16;
@@ -82,31 +82,57 @@ async fn open(acceptor: &Acceptor, mut stream: ReadAhead, facts: &mut Connection
         }
         None => return timed_out(acceptor, facts),
     }
-    match deadline.bound(TlsAcceptor::from(acceptor.tls.config()).accept(stream)).await {
-        Some(Ok(stream)) if answers_challenge(stream.get_ref().1) => {
+    let _leave = acceptor.handshakes.admit(&acceptor.worker, &acceptor.connections, facts.peer).await?;
+    let deadline = Deadline::after(acceptor.connections.timeouts.handshake);
+    match deadline.bound(shake(acceptor, stream)).await {
+        Some(Ok((stream, _))) if answers_challenge(stream.get_ref().1) => {
             tracing::info!(peer = %facts.peer, "a certificate authority looked at a challenge");
             None
         }
-        Some(Ok(mut stream)) => {
+        Some(Ok((mut stream, asked))) => {
             stream.get_mut().1.set_buffer_limit(Some(WRITE_BUFFER));
-            let http2 = secured(acceptor, &stream, facts);
+            let http2 = secured(acceptor, &stream, asked, facts);
             Some(Opened::Tls { stream: Box::new(stream), http2 })
         }
         Some(Err(error)) => {
             let failure = describe_handshake_error(&error);
+            failing(acceptor, facts, failure.reason);
             failed(acceptor, facts, failure.reason, failure.hint, Some(&error))
         }
-        None => timed_out(acceptor, facts),
+        None => {
+            failing(acceptor, facts, TlsFailure::Timeout);
+            timed_out(acceptor, facts)
+        }
     }
 }
 
+/// Shakes hands; says by which rule the client was asked for a certificate.
+async fn shake(acceptor: &Acceptor, stream: ReadAhead) -> io::Result<(TlsStream<ReadAhead>, Option<RuleId>)> {
+    if !acceptor.tls.asks_clients() {
+        return TlsAcceptor::from(acceptor.tls.config()).accept(stream).await.map(|stream| (stream, None));
+    }
+    let start = LazyConfigAcceptor::new(Default::default(), stream).await?;
+    let (config, asked) = acceptor.tls.choose(&start.client_hello());
+    start.into_stream(config).await.map(|stream| (stream, asked))
+}
+
 /// Notes what the handshake settled; whether HTTP/2 is spoken.
-fn secured(acceptor: &Acceptor, stream: &TlsStream<ReadAhead>, facts: &mut ConnectionFacts) -> bool {
-    let tls = facts_of(stream.get_ref().1);
+fn secured(
+    acceptor: &Acceptor,
+    stream: &TlsStream<ReadAhead>,
+    asked: Option<RuleId>,
+    facts: &mut ConnectionFacts,
+) -> bool {
+    let tls = facts_of(stream.get_ref().1, asked);
     acceptor.connections.metrics.tls_completed(tls.version, tls.resumed);
     let http2 = tls.http2;
     facts.tls = Some(tls);
     http2
+}
+
+/// Notes a failure against the client's address.
+fn failing(acceptor: &Acceptor, facts: &ConnectionFacts, reason: TlsFailure) {
+    acceptor.handshakes.failed(&acceptor.worker, &acceptor.connections, facts.peer, reason);
 }
 
 fn timed_out(acceptor: &Acceptor, facts: &ConnectionFacts) -> Option<Opened> {

@@ -5,6 +5,7 @@
 
 mod admit;
 mod answer_body;
+mod client_auth;
 mod client_body;
 mod forward;
 mod gate;
@@ -29,6 +30,7 @@ mod trace;
 mod turn;
 mod upgrade;
 mod upload;
+mod verdicts;
 mod web_configuration;
 
 pub use answer_body::{AnswerBody, AnswerError};
@@ -83,9 +85,10 @@ async fn answer(
     if checked.asks_about_us() {
         return Ok(respond::options());
     }
+    let asked = protect::Asked::of(route, &checked);
+    record.client_certificate = client_auth::check(scope, site, &asked, &checked, record.wall)?;
     scope.worker.maintenance.pass(route.service, &checked, &site.settings.maintenance, &scope.worker.metrics).await?;
     refuse_misplaced(scope, site, route, &checked)?;
-    let asked = protect::Asked::of(route, &checked);
     let service = asked.service;
     let login = protect::check(scope, site, asked, &checked, record.client).await?;
     let told = web_configuration::asked(scope, site, route, &checked);

@@ -10,8 +10,10 @@ use super::scope::{Scope, ip_value};
 use super::site::Site;
 use super::trace::Told;
 use super::upload::{OutgoingBody, Upload};
+use crate::domain::facts::ClientCertificate;
 use crate::domain::forwarded::{
-    OURS, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO, X_REQUEST_ID, shadows_ours,
+    OURS, X_CLIENT_CERT_SAN, X_CLIENT_CERT_SHA256, X_CLIENT_CERT_SUBJECT, X_FORWARDED_FOR, X_FORWARDED_HOST,
+    X_FORWARDED_PORT, X_FORWARDED_PROTO, X_REQUEST_ID, shadows_ours,
 };
 use crate::domain::hop_by_hop::{lists, names_to_drop};
 use crate::domain::names::ServiceName;
@@ -203,6 +205,19 @@ impl Head {
         }
         self.field("x-forwarded-host", told(&X_FORWARDED_HOST).unwrap_or(authority.as_bytes()));
         self.field("x-request-id", record.request_id.as_bytes());
+        if let Some(client) = &record.client_certificate {
+            self.describe_certificate(client);
+        }
+    }
+
+    /// Whom the client's certificate names. Its texts are ASCII without control characters.
+    fn describe_certificate(&mut self, client: &ClientCertificate) {
+        let ClientCertificate { subject, names, fingerprint, .. } = client;
+        let fields =
+            [(X_CLIENT_CERT_SUBJECT, subject), (X_CLIENT_CERT_SAN, names), (X_CLIENT_CERT_SHA256, fingerprint)];
+        for (name, value) in fields.iter().filter(|(_, value)| !value.is_empty()) {
+            self.field(name.as_str(), value.as_bytes());
+        }
     }
 
     /// What came with a valid context goes along with it.
@@ -227,7 +242,9 @@ fn stops_here(name: &HeaderName) -> bool {
         11 if *name == TRACEPARENT => true,
         16 if text == "proxy-connection" => true,
         17 if *name == header::TRANSFER_ENCODING => true,
-        9..=18 => OURS.contains(name) || *name == X_REQUEST_ID || (text.contains('_') && shadows_ours(text)),
+        9..=21 if matches!(text.as_bytes().first(), Some(b'x' | b'f' | b'c')) => {
+            OURS.contains(name) || *name == X_REQUEST_ID || (text.contains('_') && shadows_ours(text))
+        }
         _ => false,
     }
 }

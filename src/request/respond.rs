@@ -158,6 +158,8 @@ const fn closes(kind: FaultKind) -> bool {
             | FaultKind::BadBody
             | FaultKind::BadVersion
             | FaultKind::PlainOnTls
+            | FaultKind::OtherConnection
+            | FaultKind::ClientCertificateRefused
             | FaultKind::HeadTimeout
             | FaultKind::SlowBody
             | FaultKind::BodyTooLarge

@@ -6,6 +6,7 @@ use super::memory::MemoryWatch;
 use super::shield::Shield;
 use super::site::{Site, SitePlan};
 use super::trace::{self, Told};
+use super::verdicts::Verdicts;
 use crate::clearml::{Action, Caller};
 use crate::domain::facts::ConnectionFacts;
 use crate::domain::forwarded::{X_REQUEST_ID, client_of};
@@ -115,6 +116,8 @@ pub struct Scope {
     pub(super) peer: HeaderValue,
     /// The port that clients reach https on, for redirects and hints.
     pub(super) https_port: u16,
+    /// What was said of its client's certificate.
+    pub(super) verdicts: Verdicts,
     link: ClientLink,
 }
 
@@ -122,7 +125,9 @@ impl Scope {
     /// The scope of one connection.
     #[must_use]
     pub fn new(worker: Arc<Worker>, facts: ConnectionFacts, https_port: u16) -> Self {
-        Self { worker, peer: ip_value(facts.peer.ip()), facts: Arc::new(facts), https_port, link: ClientLink::new() }
+        let peer = ip_value(facts.peer.ip());
+        let (verdicts, link) = (Verdicts::default(), ClientLink::new());
+        Self { worker, peer, facts: Arc::new(facts), https_port, verdicts, link }
     }
 
     /// What the connection's transport tells its requests.

@@ -10,7 +10,7 @@ use crate::domain::route::{Route, route};
 use crate::domain::settings::{Layout, Settings};
 use crate::runtime::Tasks;
 use crate::telemetry::WorkerMetrics;
-use crate::tls::Challenges;
+use crate::tls::{Challenges, ClientRules};
 use crate::upstream::{Connector, Group};
 use http::HeaderValue;
 use std::sync::Arc;
@@ -26,6 +26,8 @@ pub struct SitePlan {
     pub covered: Arc<[NamePattern]>,
     /// What certificate authorities are answered.
     pub challenges: Challenges,
+    /// Hosts that ask clients for certificates.
+    pub client_rules: ClientRules,
 }
 
 /// What a request needs to know, from its first step to its last. Each worker has its own, so that none counts
@@ -40,6 +42,8 @@ pub struct Site {
     pub covered: Arc<[NamePattern]>,
     /// What certificate authorities are answered.
     pub challenges: Challenges,
+    /// Hosts that ask clients for certificates.
+    pub client_rules: ClientRules,
     pub(super) connector: Connector,
     pub(super) leftovers: Arc<Leftovers>,
     /// This worker's share of `limits.requests`.
@@ -51,14 +55,14 @@ pub struct Site {
 impl Site {
     /// The picture of one worker.
     pub(super) fn build(plan: &SitePlan, tasks: &Tasks, metrics: &WorkerMetrics) -> Self {
-        let SitePlan { settings, groups, covered, challenges } = plan.clone();
+        let SitePlan { settings, groups, covered, challenges, client_rules } = plan.clone();
         let connector =
             Connector::new(metrics.clone(), settings.timeouts.connect, settings.limits.answer_head.as_usize());
         let leftovers = Leftovers::new(tasks.clone(), metrics.clone(), &settings);
         // Counted by worker, so that no request touches memory of another one.
         let requests_max = settings.limits.requests.get().div_ceil(settings.workers.get());
         let https_only = https_only(&settings);
-        Self { settings, groups, covered, challenges, connector, leftovers, requests_max, https_only }
+        Self { settings, groups, covered, challenges, client_rules, connector, leftovers, requests_max, https_only }
     }
 
     /// Where whoever named this host and port reaches the three services.

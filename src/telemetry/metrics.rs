@@ -54,6 +54,8 @@ rows! {
         AcceptErrors = "clearway_accept_errors_total", "Accepts that failed, for want of descriptors for example.";
         TlsHandshakes = "clearway_tls_handshakes_total", "TLS handshakes completed.";
         TlsResumed = "clearway_tls_resumed_total", "TLS handshakes that resumed an earlier one.";
+        HandshakesQueued = "clearway_handshakes_queued_total", "TLS handshakes that waited until others had ended.";
+        HandshakesSlowed = "clearway_handshakes_slowed_total", "TLS handshakes delayed: their address keeps failing.";
         BytesIn = "clearway_request_body_bytes_total", "Bytes of request bodies and tunnels taken from clients.";
         BytesOut = "clearway_answer_body_bytes_total", "Bytes of answer bodies and tunnels given to clients.";
         TunnelsOpened = "clearway_tunnels_opened_total", "Upgraded requests that became tunnels.";
@@ -90,6 +92,9 @@ rows! {
         AdminConnectionsFull = "clearway_limit_admin_connections_total", "Times admin.connections was reached.";
 
         ConnectionsFull = "clearway_limit_connections_total", "Times limits.connections was reached.";
+        HandshakesFull = "clearway_limit_handshakes_total", "Connections closed by tls.handshakes.waiting.";
+        HandshakesRefused = "clearway_limit_handshakes_slowed_total", "Connections closed by tls.handshakes.slowed.";
+        AddressesForgotten = "clearway_limit_handshake_addresses_total", "Addresses forgotten by tls.handshakes.addresses.";
         HeadTooLarge = "clearway_limit_head_total", "Request heads over limits.head.";
         TooManyHeaders = "clearway_limit_headers_total", "Request heads over limits.headers.";
         TargetTooLong = "clearway_limit_target_total", "Request targets over limits.target.";
@@ -130,6 +135,7 @@ rows! {
     /// What goes up and comes down.
     Gauge {
         Connections = "clearway_connections", "Open client connections.";
+        Handshakes = "clearway_handshakes", "TLS handshakes under way.";
         ParkedConnections = "clearway_parked_connections", "Open client connections that are parked.";
         Requests = "clearway_requests_in_flight", "Requests in flight.";
         Queued = "clearway_queued_requests", "Requests waiting for a slot of a target.";
@@ -188,6 +194,16 @@ pub enum TlsFailure {
     Alert,
     /// The client broke the protocol.
     Malformed,
+    /// The host needs a client certificate, and the client has none.
+    ClientCertificateMissing,
+    /// The client's certificate is out of date.
+    ClientCertificateExpired,
+    /// The client's certificate is on a revocation list.
+    ClientCertificateRevoked,
+    /// No current revocation list tells of the client's certificate.
+    ClientRevocationUnknown,
+    /// The client's certificate is of another authority, or for another purpose.
+    ClientCertificateRefused,
     /// Something went wrong on our side.
     Internal,
 }
@@ -207,6 +223,11 @@ impl TlsFailure {
         Self::Protocol,
         Self::Alert,
         Self::Malformed,
+        Self::ClientCertificateMissing,
+        Self::ClientCertificateExpired,
+        Self::ClientCertificateRevoked,
+        Self::ClientRevocationUnknown,
+        Self::ClientCertificateRefused,
         Self::Internal,
     ];
 
@@ -226,6 +247,11 @@ impl TlsFailure {
             Self::Protocol => "protocol",
             Self::Alert => "alert",
             Self::Malformed => "malformed",
+            Self::ClientCertificateMissing => "client_certificate_missing",
+            Self::ClientCertificateExpired => "client_certificate_expired",
+            Self::ClientCertificateRevoked => "client_certificate_revoked",
+            Self::ClientRevocationUnknown => "client_revocation_unknown",
+            Self::ClientCertificateRefused => "client_certificate_refused",
             Self::Internal => "internal",
         }
     }
@@ -240,17 +266,32 @@ impl TlsFailure {
             Self::PlainHttp => "the client spoke plain HTTP on the TLS port; give it the https URL",
             Self::Transport => "the connection broke during the handshake",
             Self::UnknownAuthority => {
-                "the client does not trust our certificate: give it the authority's file (REQUESTS_CA_BUNDLE, or \
+                "the client does not trust our certificate: give it the authority's file as it is now (REQUESTS_CA_BUNDLE, or \
                  api.verify_certificate in clearml.conf), and check that the chain has its intermediates"
             }
             Self::CertificateRefused => {
                 "the client refuses our certificate: check its names and dates, and that the client trusts its authority"
             }
-            Self::Version => "the client offers neither TLS 1.2 nor TLS 1.3; update it",
-            Self::Cipher => "the client and this proxy have no cipher suite or key kind in common; update it",
+            Self::Version => "the client offers no TLS version that tls.policy allows, 1.2 or 1.3; update it",
+            Self::Cipher => "the client offers no cipher suite, group or kind of key that tls.policy allows; update it",
             Self::Protocol => "the client speaks neither HTTP/2 nor HTTP/1.1 by its own word (ALPN)",
             Self::Alert => "the client gave up the handshake",
             Self::Malformed => "the client broke the TLS protocol; something between may alter its bytes",
+            Self::ClientCertificateMissing => {
+                "the host needs a client certificate and the client has none: give it one, or look at \
+                 tls.client_certificates"
+            }
+            Self::ClientCertificateExpired => {
+                "the client's certificate is out of date: issue a new one, and check both clocks"
+            }
+            Self::ClientCertificateRevoked => "the client's certificate is on a revocation list: issue a new one",
+            Self::ClientRevocationUnknown => {
+                "no current revocation list tells of the client's certificate: renew the files in crls, one for each \
+                 authority"
+            }
+            Self::ClientCertificateRefused => {
+                "the client's certificate is of an authority that is not among roots, or not for clients (clientAuth)"
+            }
             Self::Internal => "the handshake failed on our side; see the error",
         }
     }

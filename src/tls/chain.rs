@@ -227,14 +227,16 @@ pub(super) fn order(links: &[Link<'_>], leaf: usize) -> Vec<usize> {
     path
 }
 
-fn readable(name: &X509Name<'_>) -> String {
+/// A name for people.
+pub(super) fn readable(name: &X509Name<'_>) -> String {
     match name.to_string() {
         text if text.is_empty() => String::from("(no name)"),
         text => text,
     }
 }
 
-fn wall(time: ASN1Time) -> SystemTime {
+/// The moment by the wall clock.
+pub(super) fn wall(time: ASN1Time) -> SystemTime {
     let seconds = time.timestamp();
     let distance = Duration::from_secs(seconds.unsigned_abs());
     let moment = if seconds < 0 { UNIX_EPOCH.checked_sub(distance) } else { UNIX_EPOCH.checked_add(distance) };

@@ -5,7 +5,7 @@
 //! It allocates nothing: an SDK that does not trust our certificate comes back ten times a second, for ever.
 
 use crate::telemetry::TlsFailure;
-use rustls::{AlertDescription, Error, InvalidMessage, PeerIncompatible};
+use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, PeerIncompatible};
 use std::io;
 
 /// A failed handshake, described.
@@ -29,7 +29,8 @@ pub fn describe_handshake_error(error: &io::Error) -> HandshakeFailure {
     HandshakeFailure { reason, hint: reason.hint() }
 }
 
-fn reason_of(error: &Error) -> TlsFailure {
+/// The reason that `error` stands for.
+pub(super) fn reason_of(error: &Error) -> TlsFailure {
     match error {
         Error::InvalidMessage(InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion) => {
             TlsFailure::NotTls
@@ -37,6 +38,8 @@ fn reason_of(error: &Error) -> TlsFailure {
         Error::AlertReceived(alert) => reason_of_alert(*alert),
         Error::PeerIncompatible(incompatible) => reason_of_mismatch(incompatible),
         Error::NoApplicationProtocol => TlsFailure::Protocol,
+        Error::NoCertificatesPresented => TlsFailure::ClientCertificateMissing,
+        Error::InvalidCertificate(error) => reason_of_certificate(error),
         Error::InvalidMessage(_)
         | Error::InappropriateMessage { .. }
         | Error::InappropriateHandshakeMessage { .. }
@@ -47,9 +50,25 @@ fn reason_of(error: &Error) -> TlsFailure {
     }
 }
 
+/// Only clients' certificates are looked at here.
+const fn reason_of_certificate(error: &CertificateError) -> TlsFailure {
+    match error {
+        CertificateError::Expired
+        | CertificateError::ExpiredContext { .. }
+        | CertificateError::NotValidYet
+        | CertificateError::NotValidYetContext { .. } => TlsFailure::ClientCertificateExpired,
+        CertificateError::Revoked => TlsFailure::ClientCertificateRevoked,
+        CertificateError::UnknownRevocationStatus
+        | CertificateError::ExpiredRevocationList
+        | CertificateError::ExpiredRevocationListContext { .. } => TlsFailure::ClientRevocationUnknown,
+        _ => TlsFailure::ClientCertificateRefused,
+    }
+}
+
 const fn reason_of_alert(alert: AlertDescription) -> TlsFailure {
     match alert {
-        AlertDescription::UnknownCA => TlsFailure::UnknownAuthority,
+        // The signature fails where the client knows an authority of that name with another key: one made anew, say.
+        AlertDescription::UnknownCA | AlertDescription::DecryptError => TlsFailure::UnknownAuthority,
         AlertDescription::BadCertificate
         | AlertDescription::UnsupportedCertificate
         | AlertDescription::CertificateRevoked
@@ -89,6 +108,7 @@ mod tests {
         let alert = |alert| Error::AlertReceived(alert);
         for (error, expected) in [
             (alert(AlertDescription::UnknownCA), TlsFailure::UnknownAuthority),
+            (alert(AlertDescription::DecryptError), TlsFailure::UnknownAuthority),
             (alert(AlertDescription::BadCertificate), TlsFailure::CertificateRefused),
             (alert(AlertDescription::CertificateUnknown), TlsFailure::CertificateRefused),
             (alert(AlertDescription::CertificateExpired), TlsFailure::CertificateRefused),
@@ -102,6 +122,13 @@ mod tests {
             (PeerIncompatible::NoCipherSuitesInCommon.into(), TlsFailure::Cipher),
             (PeerIncompatible::NoKxGroupsInCommon.into(), TlsFailure::Cipher),
             (Error::NoApplicationProtocol, TlsFailure::Protocol),
+            (Error::NoCertificatesPresented, TlsFailure::ClientCertificateMissing),
+            (CertificateError::Expired.into(), TlsFailure::ClientCertificateExpired),
+            (CertificateError::Revoked.into(), TlsFailure::ClientCertificateRevoked),
+            (CertificateError::UnknownRevocationStatus.into(), TlsFailure::ClientRevocationUnknown),
+            (CertificateError::ExpiredRevocationList.into(), TlsFailure::ClientRevocationUnknown),
+            (CertificateError::UnknownIssuer.into(), TlsFailure::ClientCertificateRefused),
+            (CertificateError::InvalidPurpose.into(), TlsFailure::ClientCertificateRefused),
             (InvalidMessage::InvalidContentType.into(), TlsFailure::NotTls),
             (InvalidMessage::MessageTooLarge.into(), TlsFailure::Malformed),
             (Error::DecryptError, TlsFailure::Malformed),

@@ -45,6 +45,8 @@ pub enum LoadProblem {
         /// The file of the chain.
         chain: PathBuf,
     },
+    /// It has no revocation list, or a broken one.
+    NotARevocationList,
     /// The leaf is past its end.
     Expired(SystemTime),
     /// The leaf's time has not begun.
@@ -172,6 +174,7 @@ impl LoadError {
             LoadProblem::BrokenPem(_)
             | LoadProblem::NoCertificate(_)
             | LoadProblem::NotACertificate(_)
+            | LoadProblem::NotARevocationList
             | LoadProblem::NoKey(_) => CertificateRefusal::Malformed,
             LoadProblem::EncryptedKey | LoadProblem::UnsupportedKey(_) | LoadProblem::WeakKey(_) => {
                 CertificateRefusal::Key
@@ -195,7 +198,7 @@ impl LoadError {
         let file = self.file.display();
         match &self.problem {
             LoadProblem::Unreadable(error) if error.kind() == io::ErrorKind::NotFound => {
-                String::from("check the path in `certificates`; relative paths start at the configuration's folder")
+                String::from("check the path; relative paths start at the configuration's folder")
             }
             LoadProblem::Unreadable(_) => String::from("let the user that runs this program read the file"),
             LoadProblem::TooLarge => String::from("give the PEM file of the certificate or key alone"),
@@ -209,6 +212,9 @@ impl LoadError {
             LoadProblem::UnsupportedKey(_) | LoadProblem::WeakKey(_) => {
                 String::from("use an ECDSA (P-256, P-384, P-521), Ed25519 or RSA (2048 bits or more) key")
             }
+            LoadProblem::NotARevocationList => String::from(
+                "give a whole revocation list, PEM or DER, of at most 16 MiB, as the authority publishes it",
+            ),
             LoadProblem::KeyMismatch { .. } => {
                 String::from("name the key that the certificate was requested with, or ask for a new certificate")
             }
@@ -239,6 +245,7 @@ impl fmt::Display for LoadError {
             LoadProblem::EncryptedKey => f.write_str("private key is protected by a passphrase")?,
             LoadProblem::WeakKey(kind) => write!(f, "private key is too weak for clients: {kind}")?,
             LoadProblem::UnsupportedKey(_) => f.write_str("private key is broken or of an unknown kind")?,
+            LoadProblem::NotARevocationList => f.write_str("file is no revocation list")?,
             LoadProblem::KeyMismatch { subject, chain } => {
                 write!(f, "private key does not belong to the certificate {subject} in {}", chain.display())?;
             }

@@ -2,15 +2,18 @@
 //!
 //! The types of rustls stay in this folder: the listener is handed a finished `ServerTls`.
 
+mod bound_tickets;
 mod chain;
 mod challenge;
 mod client;
+mod client_rules;
 mod der;
 mod details;
 mod examine;
 mod failure;
 #[cfg(any(fuzzing, test))]
 mod fuzz;
+mod identity;
 mod issue;
 mod issued;
 mod lint;
@@ -20,6 +23,7 @@ mod local_ca;
 mod local_ca_error;
 mod local_names;
 mod pem_file;
+mod policy;
 mod replace;
 mod server;
 mod signer;
@@ -30,6 +34,7 @@ mod warning;
 
 pub use challenge::{Challenges, PendingChallenge};
 pub use client::{ClientTls, name_of};
+pub use client_rules::{ClientRule, ClientRules};
 pub use details::{CertificateDetails, FileDetails, TrustAnchor, describe_chain, describe_file, trust_anchor};
 pub use examine::{Authorities, ChainFault, SeenChain};
 pub use failure::{HandshakeFailure, describe_handshake_error};
@@ -42,6 +47,7 @@ pub use load_error::{Instead, LoadError, LoadProblem};
 pub use local_ca::{AuthorityState, LocalAuthority, LocalCertificates, RETRY, ensure as ensure_local, settled};
 pub use local_ca_error::{LocalCaError, LocalCaProblem};
 pub use local_names::LocalNames;
+pub use policy::policies_page;
 pub use replace::replace_file;
 pub use server::{ServerTls, ServerTlsError, answers_challenge, facts_of};
 pub use signer::{IssuedLeaf, Signer, SignerError, SignerProblem};

@@ -1,63 +1,27 @@
 //! The rustls configuration of the TLS listener.
 //!
-//! Owns: versions, cipher suites, ALPN, and swapping certificates while connections come in.
-//! Leaves: which certificate fits which name to `store`, sockets and deadlines to `listener`.
+//! Owns: putting it together, one for each rule about client certificates, and swapping certificates while connections
+//! come in. Leaves: versions and cipher suites to `policy`, which certificate fits which name to `store`, sockets and
+//! deadlines to `listener`.
 
+use super::bound_tickets::BoundTickets;
 use super::challenge::{ACME_TLS, Challenges};
+use super::client_rules::{ClientRule, ClientRules};
+use super::identity::identity;
+use super::policy::{APPLICATION_PROTOCOLS, openssl_name, provider, versions};
 use super::store::CertStore;
 use super::tickets::Tickets;
-use crate::domain::facts::TlsFacts;
+use crate::domain::facts::{RuleId, TlsFacts};
+use crate::domain::settings::TlsPolicy;
 use arc_swap::ArcSwap;
-use rustls::crypto::CryptoProvider;
-use rustls::crypto::aws_lc_rs::{self, cipher_suite};
-use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
+use rustls::server::{ClientHello, NoServerSessionStorage, ProducesTickets, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
-use rustls::version::{TLS12, TLS13};
-use rustls::{CipherSuite, HandshakeKind, ProtocolVersion, ServerConfig, ServerConnection, SupportedCipherSuite};
+use rustls::{HandshakeKind, ProtocolVersion, ServerConfig, ServerConnection};
 use std::fmt;
 use std::sync::Arc;
 
-/// AES-128 first: measured cheaper than AES-256, and as strong as the P-256 keys that guard it. All are AEAD with
-/// forward secrecy. For processors with instructions for AES; others begin with ChaCha20.
-const CIPHER_SUITES: [SupportedCipherSuite; 9] = [
-    cipher_suite::TLS13_AES_128_GCM_SHA256,
-    cipher_suite::TLS13_AES_256_GCM_SHA384,
-    cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
-    cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-    cipher_suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-    cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-    cipher_suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-    cipher_suite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
-    cipher_suite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
-];
-
-const CHACHA20: [CipherSuite; 3] = [
-    CipherSuite::TLS13_CHACHA20_POLY1305_SHA256,
-    CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
-    CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
-];
-
 /// Tickets sent after a TLS 1.3 handshake. Each resumes once; browsers open more than one connection.
 const TICKETS_PER_HANDSHAKE: usize = 2;
-
-/// The suites in the order of preference.
-fn cipher_suites(aes: bool) -> Vec<SupportedCipherSuite> {
-    let mut suites = CIPHER_SUITES.to_vec();
-    if !aes {
-        suites.sort_by_key(|suite| !CHACHA20.contains(&suite.suite()));
-    }
-    suites
-}
-
-/// Whether this processor has instructions for AES.
-fn has_aes() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return std::arch::is_x86_feature_detected!("aes");
-    #[cfg(target_arch = "aarch64")]
-    return std::arch::is_aarch64_feature_detected!("aes");
-    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-    return false;
-}
 
 /// The library refused the configuration or could not make random keys.
 #[derive(Debug)]
@@ -84,12 +48,24 @@ impl std::error::Error for ServerTlsError {
 /// What the TLS listener needs to shake hands; cheap to clone, shared by all workers.
 #[derive(Clone, Debug)]
 pub struct ServerTls {
+    /// For hosts that ask for no certificate.
     config: Arc<ServerConfig>,
+    /// For each rule that asks.
+    asking: Vec<(RuleId, Arc<ServerConfig>)>,
+    rules: ClientRules,
     store: Arc<ArcSwap<CertStore>>,
 }
 
+/// What all configurations have in common.
+struct Common<'a> {
+    policy: TlsPolicy,
+    resolver: Arc<Resolver>,
+    tickets: &'a Tickets,
+}
+
 impl ServerTls {
-    /// Builds the configuration: TLS 1.2 and 1.3, HTTP/2 before HTTP/1.1, no early data.
+    /// Builds the configurations: versions and suites of `policy`, HTTP/2 before HTTP/1.1, no early data; clients are
+    /// asked for certificates as `rules` say.
     ///
     /// X25519MLKEM768 is taken by clients that put it first; the group follows the client's order.
     ///
@@ -101,32 +77,44 @@ impl ServerTls {
         certificates: CertStore,
         tickets: &Tickets,
         challenges: Option<Challenges>,
+        policy: TlsPolicy,
+        rules: &ClientRules,
     ) -> Result<Self, ServerTlsError> {
         let store = Arc::new(ArcSwap::from_pointee(certificates));
-        // Never the process default: that panics as soon as a second provider is linked in.
-        let provider = CryptoProvider { cipher_suites: cipher_suites(has_aes()), ..aws_lc_rs::default_provider() };
-        let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
-            .with_protocol_versions(&[&TLS13, &TLS12])
-            .map_err(ServerTlsError)?
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::new(Resolver { store: Arc::clone(&store), challenges: challenges.clone() }));
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        config.alpn_protocols.extend(challenges.map(|_| ACME_TLS.to_vec()));
-        config.ignore_client_order = true;
-        config.ticketer = Arc::clone(&tickets.0);
-        config.send_tls13_tickets = TICKETS_PER_HANDSHAKE;
-        // Tickets do it all; the other store is one lock shared by all workers.
-        config.session_storage = Arc::new(NoServerSessionStorage {});
-        // A replayed request would be carried out twice, and nothing further on could tell.
-        config.max_early_data_size = 0;
-        config.send_half_rtt_data = false;
-        Ok(Self { config: Arc::new(config), store })
+        let resolver = Arc::new(Resolver { store: Arc::clone(&store), challenges });
+        let common = Common { policy, resolver, tickets };
+        let asking = rules.iter().map(|rule| Ok((rule.id(), common.config(Some(rule))?))).collect::<Result<_, _>>()?;
+        Ok(Self { config: common.config(None)?, asking, rules: rules.clone(), store })
     }
 
-    /// The configuration, for the acceptor of the listener.
+    /// The configuration for hosts that ask for no certificate: the one for all, unless some ask.
     #[must_use]
     pub fn config(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.config)
+    }
+
+    /// Whether some hosts ask for certificates, so that the configuration depends on what the client says first.
+    #[must_use]
+    pub fn asks_clients(&self) -> bool {
+        !self.asking.is_empty()
+    }
+
+    /// The configuration for a client that begins with `hello`, and by which rule it is asked for a certificate.
+    ///
+    /// Certificate authorities that look at a challenge have none.
+    #[must_use]
+    pub fn choose(&self, hello: &ClientHello<'_>) -> (Arc<ServerConfig>, Option<RuleId>) {
+        let name = hello.server_name().filter(|_| !(self.has_challenges() && is_challenge(hello)));
+        let rule = name.and_then(|name| self.rules.of(name)).map(ClientRule::id);
+        let asking = rule.and_then(|rule| self.asking.iter().find(|(id, _)| *id == rule));
+        match asking {
+            Some((id, config)) => (Arc::clone(config), Some(*id)),
+            None => (self.config(), None),
+        }
+    }
+
+    fn has_challenges(&self) -> bool {
+        self.config.alpn_protocols.iter().any(|protocol| protocol == ACME_TLS)
     }
 
     /// The certificates in use now.
@@ -141,6 +129,36 @@ impl ServerTls {
     }
 }
 
+impl Common<'_> {
+    fn config(&self, rule: Option<&ClientRule>) -> Result<Arc<ServerConfig>, ServerTlsError> {
+        let verifier = rule.map_or_else(WebPkiClientVerifier::no_client_auth, |rule| Arc::clone(&rule.verifier));
+        let mut config = ServerConfig::builder_with_provider(provider(self.policy))
+            .with_protocol_versions(versions(self.policy))
+            .map_err(ServerTlsError)?
+            .with_client_cert_verifier(verifier)
+            .with_cert_resolver(Arc::clone(&self.resolver) as Arc<dyn ResolvesServerCert>);
+        config.alpn_protocols = APPLICATION_PROTOCOLS.map(|protocol| protocol.as_bytes().to_vec()).to_vec();
+        config.alpn_protocols.extend(self.resolver.challenges.as_ref().map(|_| ACME_TLS.to_vec()));
+        config.ignore_client_order = true;
+        config.ticketer = self.ticketer(rule);
+        config.send_tls13_tickets = TICKETS_PER_HANDSHAKE;
+        // Tickets do it all; the other store is one lock shared by all workers.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        // A replayed request would be carried out twice, and nothing further on could tell.
+        config.max_early_data_size = 0;
+        config.send_half_rtt_data = false;
+        Ok(Arc::new(config))
+    }
+
+    fn ticketer(&self, rule: Option<&ClientRule>) -> Arc<dyn ProducesTickets> {
+        let inner = Arc::clone(&self.tickets.0);
+        match rule {
+            Some(rule) => Arc::new(BoundTickets { inner, rule: rule.id() }),
+            None => inner,
+        }
+    }
+}
+
 struct Resolver {
     store: Arc<ArcSwap<CertStore>>,
     challenges: Option<Challenges>,
@@ -149,7 +167,7 @@ struct Resolver {
 impl ResolvesServerCert for Resolver {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         if let Some(challenges) = &self.challenges
-            && hello.alpn().is_some_and(|offered| offered.eq([ACME_TLS]))
+            && is_challenge(&hello)
         {
             return challenges.tls(hello.server_name()?);
         }
@@ -163,15 +181,22 @@ impl fmt::Debug for Resolver {
     }
 }
 
+/// Whether a certificate authority looks at a challenge.
+///
+/// Source: RFC 8737 section 3.
+fn is_challenge(hello: &ClientHello<'_>) -> bool {
+    hello.alpn().is_some_and(|offered| offered.eq([ACME_TLS]))
+}
+
 /// Whether the handshake was an authority's challenge: it is answered by then, and nothing is spoken after it.
 #[must_use]
 pub fn answers_challenge(connection: &ServerConnection) -> bool {
     connection.alpn_protocol() == Some(ACME_TLS)
 }
 
-/// What a finished handshake settled.
+/// What a finished handshake settled, in which the client was `asked` for a certificate.
 #[must_use]
-pub fn facts_of(connection: &ServerConnection) -> TlsFacts {
+pub fn facts_of(connection: &ServerConnection, asked: Option<RuleId>) -> TlsFacts {
     TlsFacts {
         version: match connection.protocol_version() {
             Some(ProtocolVersion::TLSv1_3) => "TLSv1.3",
@@ -182,38 +207,7 @@ pub fn facts_of(connection: &ServerConnection) -> TlsFacts {
         server_name: connection.server_name().map(Into::into),
         http2: connection.alpn_protocol() == Some(b"h2"),
         resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
-    }
-}
-
-/// The name that load balancers log and people look up.
-fn openssl_name(suite: CipherSuite) -> &'static str {
-    match suite {
-        CipherSuite::TLS13_AES_128_GCM_SHA256 => "TLS_AES_128_GCM_SHA256",
-        CipherSuite::TLS13_AES_256_GCM_SHA384 => "TLS_AES_256_GCM_SHA384",
-        CipherSuite::TLS13_CHACHA20_POLY1305_SHA256 => "TLS_CHACHA20_POLY1305_SHA256",
-        CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 => "ECDHE-ECDSA-AES128-GCM-SHA256",
-        CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384 => "ECDHE-ECDSA-AES256-GCM-SHA384",
-        CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256 => "ECDHE-ECDSA-CHACHA20-POLY1305",
-        CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 => "ECDHE-RSA-AES128-GCM-SHA256",
-        CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384 => "ECDHE-RSA-AES256-GCM-SHA384",
-        CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256 => "ECDHE-RSA-CHACHA20-POLY1305",
-        _ => "unknown",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn chacha20_comes_first_where_aes_is_slow_and_no_suite_is_lost() {
-        let names = |aes| cipher_suites(aes).iter().map(SupportedCipherSuite::suite).collect::<Vec<_>>();
-        assert_eq!(names(true)[0], CipherSuite::TLS13_AES_128_GCM_SHA256);
-        assert_eq!(names(false)[..3], CHACHA20);
-        let sorted = |mut suites: Vec<CipherSuite>| {
-            suites.sort_by_key(|suite| u16::from(*suite));
-            suites
-        };
-        assert_eq!(sorted(names(true)), sorted(names(false)));
+        asked,
+        client: connection.peer_certificates().and_then(identity).map(Arc::new),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::names::HostName;
-use crate::domain::settings::CertificateFiles;
+use crate::domain::settings::{CertificateFiles, TlsPolicy};
 use crate::telemetry::TlsFailure;
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
@@ -260,7 +260,14 @@ fn carry(from: &mut Connection, to: &mut Connection) -> Result<(), rustls::Error
 }
 
 pub(super) fn serving(certificates: Vec<LoadedCertificate>) -> ServerTls {
-    ServerTls::build(CertStore::new(certificates).unwrap(), &Tickets::new().unwrap(), None).unwrap()
+    ServerTls::build(
+        CertStore::new(certificates).unwrap(),
+        &Tickets::new().unwrap(),
+        None,
+        TlsPolicy::Default,
+        &ClientRules::default(),
+    )
+    .unwrap()
 }
 
 /// A server with one certificate for `app.example.com`, and its root.
@@ -283,7 +290,7 @@ fn speaks_both_versions_and_both_protocols() {
         for (alpn, http2) in [(&["h2", "http/1.1"][..], true), (&["http/1.1", "h2"], true), (&["http/1.1"], false)] {
             let client = Client::new().versions(versions).alpn(alpn).trusting(std::slice::from_ref(&root));
             let (_, connection) = shake(&server.config(), &client, "app.example.com").unwrap();
-            let facts = facts_of(&connection);
+            let facts = facts_of(&connection, None);
             assert_eq!((facts.version, facts.http2, facts.resumed), (version, http2, false), "{versions:?} {alpn:?}");
             assert_eq!(facts.server_name.as_deref(), Some("app.example.com"));
         }
@@ -294,7 +301,7 @@ fn speaks_both_versions_and_both_protocols() {
 fn a_client_without_alpn_is_served() {
     let (server, root) = example();
     let (_, connection) = shake(&server.config(), &Client::new().trusting(&[root]), "app.example.com").unwrap();
-    assert!(!facts_of(&connection).http2);
+    assert!(!facts_of(&connection, None).http2);
 }
 
 #[test]
@@ -333,15 +340,16 @@ fn tickets_resume_also_after_a_rebuild() {
     let pair = leaf(&["app.example.com"], &root);
     let store = || CertStore::new(vec![loaded(&pair)]).unwrap();
     let tickets = Tickets::new().unwrap();
-    let first = ServerTls::build(store(), &tickets, None).unwrap();
-    let rebuilt = ServerTls::build(store(), &tickets, None).unwrap();
-    let stranger = ServerTls::build(store(), &Tickets::new().unwrap(), None).unwrap();
+    let first = ServerTls::build(store(), &tickets, None, TlsPolicy::Default, &ClientRules::default()).unwrap();
+    let rebuilt = ServerTls::build(store(), &tickets, None, TlsPolicy::Default, &ClientRules::default()).unwrap();
+    let stranger =
+        ServerTls::build(store(), &Tickets::new().unwrap(), None, TlsPolicy::Default, &ClientRules::default()).unwrap();
     for versions in [&ONLY_13[..], &ONLY_12[..]] {
         let client = Client::new().versions(versions).trusting(&[root.der().clone()]);
         let kind = |server: &ServerTls| {
             let (_, connection) = shake(&server.config(), &client, "app.example.com").unwrap();
             let resumed = connection.handshake_kind() == Some(HandshakeKind::Resumed);
-            assert_eq!(facts_of(&connection).resumed, resumed);
+            assert_eq!(facts_of(&connection, None).resumed, resumed);
             resumed
         };
         assert!(!kind(&first), "{versions:?}");
@@ -362,7 +370,7 @@ fn early_data_is_not_on_offer() {
     let mut again = ClientConnection::new(Arc::clone(&client), name).unwrap();
     assert!(again.early_data().is_none());
     let (_, connection) = shake(&server.config(), &client, "app.example.com").unwrap();
-    assert!(facts_of(&connection).resumed, "the ticket was there");
+    assert!(facts_of(&connection, None).resumed, "the ticket was there");
 }
 
 #[test]

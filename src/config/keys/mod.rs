@@ -15,6 +15,7 @@ mod logs;
 mod network;
 mod protection;
 mod targets;
+mod tls;
 mod traces;
 mod turns;
 
@@ -116,7 +117,11 @@ pub(super) const SECTIONS: &[Section] = &[
     Section { path: "access_log.rotation", help: "When a file is set aside; never, unless a limit is set." },
     Section { path: "log", help: "Events of the proxy itself, on standard error." },
     Section { path: "traces", help: "Requests recorded as OpenTelemetry traces." },
-    Section { path: "tls", help: "What several proxies share." },
+    Section { path: "tls", help: "How TLS is spoken with clients, apart from the certificates shown to them." },
+    Section {
+        path: "tls.handshakes",
+        help: "Handshakes under way, and clients whose handshakes fail again and again.",
+    },
     Section {
         path: "admin",
         help: "The local socket by which a running proxy is asked and told, and the listener that shows how it is.",
@@ -143,6 +148,7 @@ pub(super) fn keys() -> impl Iterator<Item = &'static Key> {
         .chain(admin_listener::KEYS)
         .chain(acme::KEYS)
         .chain(local_ca::KEYS)
+        .chain(tls::KEYS)
 }
 
 /// The key with this path.

@@ -16,6 +16,7 @@ mod memory;
 mod protection;
 mod targets;
 mod timeouts;
+mod tls;
 mod traces;
 mod turns;
 
@@ -35,6 +36,7 @@ pub use memory::Memory;
 pub use protection::{CrossSite, DefaultKeyRules, FilesProtection, Logins, Protection, TokenGate};
 pub use targets::{Balance, ExpectedStatuses, HealthSettings, HoldLimits, ProbeSettings, TargetSettings};
 pub use timeouts::Timeouts;
+pub use tls::{ClientMode, ClientRuleSettings, HandshakeLimits, TlsPolicy, TlsSettings};
 pub use traces::TraceSettings;
 pub use turns::{GatherSettings, TurnSettings};
 
@@ -109,6 +111,8 @@ pub struct Settings {
     pub upgrade: UpgradeSettings,
     /// What several proxies share of TLS.
     pub tickets: TicketSettings,
+    /// How TLS is spoken with clients.
+    pub tls: TlsSettings,
 }
 
 /// Whose names are served.
@@ -242,6 +246,7 @@ impl Settings {
             maintenance: MaintenanceSettings::default(),
             upgrade: UpgradeSettings::default(),
             tickets: TicketSettings::default(),
+            tls: TlsSettings::default(),
         }
     }
 }

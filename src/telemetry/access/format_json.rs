@@ -73,6 +73,10 @@ fn request(out: &mut Vec<u8>, record: &AccessRecord) {
         out.extend_from_slice(b"\",\"worker\":\"");
         field(out, worker.as_bytes());
     }
+    if let Some(client) = &record.client_certificate {
+        out.extend_from_slice(b"\",\"client_subject\":\"");
+        field(out, client.subject.as_bytes());
+    }
     if let Some(name) = &record.client_name {
         out.extend_from_slice(b"\",\"program\":\"");
         field(out, client_version(name.as_bytes()));

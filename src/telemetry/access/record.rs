@@ -7,7 +7,7 @@ use super::AccessLog;
 use super::escape::{CUT, FIELD_BYTES_MAX, PATH_BYTES_MAX, clip};
 use super::spanned;
 use crate::clearml::{Action, Program, is_health_check};
-use crate::domain::facts::ConnectionFacts;
+use crate::domain::facts::{ClientCertificate, ConnectionFacts};
 use crate::domain::fault::{Fault, FaultKind, Side};
 use crate::domain::names::ServiceName;
 use crate::domain::settings::AccessFormat;
@@ -56,6 +56,8 @@ pub struct AccessRecord {
     pub client_name: Option<HeaderValue>,
     /// The ClearML worker that it comes from, as received.
     pub worker: Option<HeaderValue>,
+    /// The certificate by which its client is known, where its host asks for one.
+    pub client_certificate: Option<Arc<ClientCertificate>>,
     /// The address of the target that answered, or was tried last.
     pub address: Option<Arc<str>>,
     /// What the client saw; `None` when it saw none, logged as 499.
@@ -110,6 +112,7 @@ impl AccessRecord {
             program: Program::Other,
             client_name: None,
             worker: None,
+            client_certificate: None,
             address: None,
             status: None,
             fault: None,

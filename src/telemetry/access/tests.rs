@@ -34,6 +34,8 @@ fn facts(peer: &str, tls: bool) -> Arc<ConnectionFacts> {
             server_name: None,
             http2: true,
             resumed: false,
+            asked: None,
+            client: None,
         }),
     })
 }

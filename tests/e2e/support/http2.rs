@@ -8,6 +8,7 @@ use super::{API, DEADLINE};
 use bytes::Bytes;
 use h2::client::{ResponseFuture, SendRequest};
 use http::{HeaderMap, Request};
+use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -37,12 +38,18 @@ pub(crate) fn body_of(method: &str, host: &str, path: &str, body: impl Into<Byte
 impl Http2 {
     /// Connects with the name of the api service.
     pub(crate) fn connect(proxy: &Proxy) -> Self {
+        Self::connect_as(proxy, API, Pki::shared().client(&["h2"]))
+    }
+
+    /// Connects with a chosen name and settings.
+    pub(crate) fn connect_as(proxy: &Proxy, name: &str, config: ClientConfig) -> Self {
+        let name = ServerName::try_from(name.to_owned()).unwrap();
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let addr = proxy.https();
         let send = runtime.block_on(async move {
-            let connector = TlsConnector::from(Arc::new(Pki::shared().client(&["h2"])));
+            let connector = TlsConnector::from(Arc::new(config));
             let socket = TcpStream::connect(addr).await.unwrap();
-            let stream = connector.connect(ServerName::try_from(API).unwrap(), socket).await.unwrap();
+            let stream = connector.connect(name, socket).await.unwrap();
             let mut builder = h2::client::Builder::new();
             builder.initial_window_size(1 << 20).initial_connection_window_size(1 << 20).enable_push(false);
             let (send, connection) = builder.handshake(stream).await.unwrap();

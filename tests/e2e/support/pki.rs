@@ -1,12 +1,16 @@
 //! A test CA, leaves signed by it, and TLS clients that trust it.
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyIdMethod, KeyPair, RevokedCertParams, SanType, SerialNumber, date_time_ymd,
+};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// A CA of this test run.
 pub(crate) struct Pki {
@@ -53,6 +57,14 @@ impl Pki {
         Self::new()
     }
 
+    /// A CA's certificate with another name, as PEM.
+    pub(crate) fn ca_named(&self, name: &str) -> String {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.self_signed(self.issuer.key()).unwrap().pem()
+    }
+
     /// The CA's certificate as PEM.
     pub(crate) fn ca(&self) -> &str {
         &self.ca_pem
@@ -65,7 +77,47 @@ impl Pki {
 
     /// A leaf for `names` that is out of date.
     pub(crate) fn issue_expired(&self, names: &[&str]) -> Leaf {
-        self.issue_with(names, |params| params.not_after = rcgen::date_time_ymd(2024, 1, 1))
+        self.issue_with(names, |params| params.not_after = date_time_ymd(2024, 1, 1))
+    }
+
+    /// A client's certificate with this subject's common name.
+    pub(crate) fn issue_client(&self, name: &str) -> Leaf {
+        self.issue_client_until(name, 2100)
+    }
+
+    /// The same, out of date.
+    pub(crate) fn issue_expired_client(&self, name: &str) -> Leaf {
+        self.issue_client_until(name, 2024)
+    }
+
+    fn issue_client_until(&self, name: &str, year: i32) -> Leaf {
+        self.issue_with(&["agent-1.example"], |params| {
+            params.distinguished_name.push(DnType::CommonName, name);
+            params.distinguished_name.push(DnType::OrganizationName, "Lab");
+            params.subject_alt_names.push(SanType::URI("spiffe://lab/agent-1".try_into().unwrap()));
+            params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+            params.not_before = date_time_ymd(2023, 1, 1);
+            params.not_after = date_time_ymd(year, 1, 1);
+        })
+    }
+
+    /// A revocation list of this CA with `revoked`, to be replaced in `year`, as PEM.
+    pub(crate) fn revocation_list(&self, revoked: &[&Leaf], year: i32) -> String {
+        let revoked = revoked.iter().map(|leaf| RevokedCertParams {
+            serial_number: SerialNumber::from_slice(X509Certificate::from_der(&leaf.der).unwrap().1.raw_serial()),
+            revocation_time: date_time_ymd(2023, 6, 1),
+            reason_code: None,
+            invalidity_date: None,
+        });
+        let list = CertificateRevocationListParams {
+            this_update: date_time_ymd(2023, 6, 1),
+            next_update: date_time_ymd(year, 1, 1),
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: revoked.collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        list.signed_by(&self.issuer).unwrap().pem().unwrap()
     }
 
     /// A leaf for `names` that ends then.
@@ -86,6 +138,26 @@ impl Pki {
     /// A client that trusts this CA and offers `alpn`.
     pub(crate) fn client(&self, alpn: &[&str]) -> ClientConfig {
         self.client_of(provider(), rustls::DEFAULT_VERSIONS, alpn)
+    }
+
+    /// A client that trusts this CA and has a certificate of its own.
+    pub(crate) fn client_as(
+        &self,
+        leaf: &Leaf,
+        versions: &[&'static SupportedProtocolVersion],
+        alpn: &[&str],
+    ) -> ClientConfig {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.ca.clone()).unwrap();
+        let key = PrivateKeyDer::from_pem_slice(leaf.key.as_bytes()).unwrap();
+        let mut config = ClientConfig::builder_with_provider(provider())
+            .with_protocol_versions(versions)
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_client_auth_cert(vec![leaf.der.clone()], key)
+            .unwrap();
+        config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+        config
     }
 
     /// A client with chosen cryptography and versions.
