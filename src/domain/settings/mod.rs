@@ -13,6 +13,7 @@ mod local_ca;
 mod logs;
 mod memory;
 mod protection;
+mod recent;
 mod targets;
 mod timeouts;
 mod traces;
@@ -28,6 +29,7 @@ pub use local_ca::LocalCaSettings;
 pub use logs::{AccessFormat, AccessLogSettings, LogFile, LogFormat, LogSettings, Rotation};
 pub use memory::Memory;
 pub use protection::{CrossSite, DefaultKeyRules, FilesProtection, Logins, Protection, TokenGate};
+pub use recent::RecentSettings;
 pub use targets::{Balance, ExpectedStatuses, HealthSettings, HoldLimits, ProbeSettings, TargetSettings};
 pub use timeouts::Timeouts;
 pub use traces::TraceSettings;
@@ -104,6 +106,8 @@ pub struct Settings {
     pub upgrade: UpgradeSettings,
     /// What several proxies share of TLS.
     pub tickets: TicketSettings,
+    /// What is kept of requests that are over.
+    pub recent: RecentSettings,
 }
 
 /// Whose names are served.
@@ -237,6 +241,7 @@ impl Settings {
             maintenance: MaintenanceSettings::default(),
             upgrade: UpgradeSettings::default(),
             tickets: TicketSettings::default(),
+            recent: RecentSettings::default(),
         }
     }
 }
