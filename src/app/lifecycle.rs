@@ -47,7 +47,7 @@ pub(super) struct Started {
     /// Of spans; not started yet.
     sender: NewSender,
     /// What the admin listeners ask for, on its way.
-    commands: (mpsc::Sender<Asked>, mpsc::Receiver<Asked>),
+    commands: mpsc::Receiver<Asked>,
     /// Ends when the last worker does.
     pub(super) done: mpsc::Receiver<()>,
     /// Requests that the drain deadline cut off.
@@ -135,7 +135,7 @@ impl App {
             stopping: false,
             agenda: Agenda::new(),
         };
-        Ok(Started { running, workers, sender, commands: (asking, asked), done, cut })
+        Ok(Started { running, workers, sender, commands: asked, done, cut })
     }
 }
 

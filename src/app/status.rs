@@ -77,7 +77,14 @@ impl Running {
         });
         let lists = self.picture.client_rules.warnings(wall());
         let failing = self.failing_clients();
-        refused.into_iter().chain(keys).chain(acme).chain(lists).chain(failing).chain(expiring.collect::<Vec<_>>()).collect()
+        refused
+            .into_iter()
+            .chain(keys)
+            .chain(acme)
+            .chain(lists)
+            .chain(failing)
+            .chain(expiring.collect::<Vec<_>>())
+            .collect()
     }
 
     /// Whose TLS handshakes keep failing, and what they likely have wrong.
