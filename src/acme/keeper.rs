@@ -7,6 +7,7 @@ use super::account::Access;
 use super::answers::Ground;
 use super::ca::Patience;
 use super::dns;
+use super::draws::{draw_of, drawn};
 use super::folder::Folder;
 use super::ledger::LedgerEntry;
 use super::order::{Plan, certificate_id};
@@ -20,7 +21,6 @@ use crate::runtime::{Deadline, ShutdownWatch, wall};
 use crate::telemetry::{Counter, WorkerMetrics};
 use crate::tls::{Challenges, LoadedCertificate};
 use instant_acme::ChallengeType;
-use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -395,17 +395,4 @@ fn rfc3339(at: SystemTime) -> String {
 
 fn life(certificate: &LoadedCertificate) -> Life {
     Life { not_before: certificate.not_before(), not_after: certificate.not_after() }
-}
-
-/// The same for a certificate in every instance and after every restart.
-fn draw_of(certificate: &LoadedCertificate) -> Draw {
-    let mut hasher = DefaultHasher::new();
-    certificate.renewal_id().hash(&mut hasher);
-    Draw::of((hasher.finish() >> 32).try_into().unwrap_or(0))
-}
-
-/// Another one each time.
-fn drawn() -> Draw {
-    // The standard hasher is keyed from the operating system's randomness, anew for each state.
-    Draw::of((RandomState::new().hash_one(0_u8) >> 32).try_into().unwrap_or(0))
 }

@@ -10,6 +10,7 @@ mod account;
 mod answers;
 mod ca;
 mod dns;
+mod draws;
 mod folder;
 mod keeper;
 mod ledger;
