@@ -84,6 +84,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("rpassword", &["cli"]),
     ("file_rotate", &["telemetry"]),
     ("clap", &["cli"]),
+    ("clap_complete", &["cli"]),
+    ("clap_mangen", &["cli"]),
     ("tracing_subscriber", &["telemetry"]),
     ("listenfd", &["runtime"]),
     ("rustix", &["runtime"]),

@@ -277,3 +277,149 @@ fn client_config_prints_what_clients_need() {
         assert!(code == 1 && stdout.is_empty() && stderr.contains(said), "{stderr}");
     }
 }
+
+/// Whether a program is there.
+fn has(program: &str) -> bool {
+    Command::new("sh").args(["-c", &format!("command -v {program}")]).stdout(Stdio::null()).status().unwrap().success()
+}
+
+#[test]
+fn completions_are_scripts_that_their_shell_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    for (shell, arguments) in [("bash", &["-n"][..]), ("zsh", &["-n"]), ("fish", &["--no-execute"])] {
+        let (code, script, stderr) = run(&["completions", shell], &[]);
+        assert_eq!((code, stderr.as_str()), (0, ""));
+        for word in ["maintenance", "hash-password", "--no-http"] {
+            assert!(script.contains(word) || script.contains(&word[2..]), "{shell}: {word}");
+        }
+        let file = folder.path().join(shell);
+        std::fs::write(&file, script).unwrap();
+        if has(shell) {
+            let read = Command::new(shell).args(arguments).arg(&file).output().unwrap();
+            assert!(read.status.success(), "{shell}: {}", String::from_utf8_lossy(&read.stderr));
+        }
+    }
+    // Bash is everywhere, so there the completions are also asked.
+    let script = "source \"$0\"; COMP_WORDS=(clearway mai); COMP_CWORD=1; _clearway clearway mai clearway; echo \"${COMPREPLY[@]}\"";
+    let asked = Command::new("bash").args(["--norc", "-c", script]).arg(folder.path().join("bash")).output().unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&asked.stdout).trim(),
+        "maintenance",
+        "{}",
+        String::from_utf8_lossy(&asked.stderr)
+    );
+}
+
+#[test]
+fn man_pages_are_written_for_every_command_and_can_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let there = folder.path().join("man1");
+    let (code, stdout, stderr) = run(&["man", &there.display().to_string()], &[]);
+    assert_eq!((code, stdout.as_str()), (0, ""), "{stderr}");
+    let pages = std::fs::read_dir(&there).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+    assert!(pages.len() > 10, "{pages:?}");
+    if has("groff") {
+        for page in &pages {
+            let read = Command::new("groff").args(["-man", "-Tutf8", "-ww", "-z"]).arg(page).output().unwrap();
+            assert!(read.status.success() && read.stderr.is_empty(), "{}", String::from_utf8_lossy(&read.stderr));
+        }
+    }
+    let (_, main, _) = run(&["man"], &[]);
+    let kept = std::fs::read_to_string(there.join("clearway.1")).unwrap();
+    assert_eq!(main.trim_end(), kept.trim_end());
+    let (code, _, stderr) = run(&["man", "/proc/nowhere"], &[]);
+    assert_eq!(code, 1, "{stderr}");
+}
+
+/// Every command that people are shown, by what `help` says.
+fn commands() -> Vec<Vec<String>> {
+    fn below(path: &[String], found: &mut Vec<Vec<String>>) {
+        let args = path.iter().map(String::as_str).chain(["--help"]).collect::<Vec<_>>();
+        let (code, help, _) = run(&args, &[]);
+        assert_eq!(code, 0, "{args:?}");
+        found.push(path.to_vec());
+        let listed =
+            help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| line.starts_with("  "));
+        // What a command says goes on in lines that begin further right.
+        let names = listed.filter(|line| !line.starts_with("   ")).filter_map(|line| line.split_whitespace().next());
+        for name in names.filter(|name| *name != "help").map(str::to_owned).collect::<Vec<_>>() {
+            below(&[path, &[name]].concat(), found);
+        }
+    }
+    let mut found = Vec::new();
+    below(&[], &mut found);
+    found
+}
+
+#[test]
+fn a_wrong_command_line_ends_with_2_for_every_command_and_says_what_is_right() {
+    let commands = commands();
+    assert!(commands.len() > 10, "{commands:?}");
+    for command in &commands {
+        let args = command.iter().map(String::as_str).chain(["--no-such-flag"]).collect::<Vec<_>>();
+        let (code, stdout, stderr) = run(&args, &[]);
+        assert_eq!((code, stdout.as_str()), (2, ""), "{args:?}: {stderr}");
+        assert!(stderr.contains("--help"), "{args:?}: {stderr}");
+    }
+}
+
+#[test]
+fn nothing_is_coloured_that_is_not_read_on_a_terminal() {
+    for command in commands() {
+        let args = command.iter().map(String::as_str).chain(["--help"]).collect::<Vec<_>>();
+        let (_, stdout, stderr) = run(&args, &[("TERM", "xterm-256color")]);
+        assert!(!(stdout + &stderr).contains('\x1b'), "{args:?}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("proxy.conf");
+    std::fs::write(&file, "nonsense: 1\nlog.format: pretty\n").unwrap();
+    let file = file.display().to_string();
+    for args in [&["check", "--config", &file][..], &["run", "--config", &file]] {
+        for (environment, coloured) in [
+            (&[][..], false),
+            (&[("CLICOLOR_FORCE", "1")], true),
+            (&[("CLICOLOR_FORCE", "0")], false),
+            (&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")], false),
+        ] {
+            let (code, _, stderr) = run(args, environment);
+            assert_eq!((code, stderr.contains('\x1b')), (1, coloured), "{args:?} {environment:?}: {stderr}");
+        }
+    }
+    // On a terminal.
+    if has("script") {
+        for (environment, coloured) in [("", true), ("NO_COLOR=1", false), ("TERM=dumb", false), ("CLICOLOR=0", false)]
+        {
+            let line =
+                format!("env -i TERM=xterm {environment} {} check --config {file}", env!("CARGO_BIN_EXE_clearway"));
+            let shown =
+                Command::new("script").args(["-qec", &line, "/dev/null"]).stdin(Stdio::null()).output().unwrap();
+            let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+            assert!(shown.contains("nonsense"), "{shown}");
+            assert_eq!(shown.contains('\x1b'), coloured, "{environment}: {shown:?}");
+        }
+    }
+}
+
+#[test]
+fn exit_codes_are_those_of_the_table() {
+    let page =
+        std::fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/reference/commands.md")).unwrap();
+    let nowhere = tempfile::tempdir().unwrap();
+    let socket = nowhere.path().join("admin.sock").display().to_string();
+    let missing = nowhere.path().join("proxy.conf").display().to_string();
+    for (args, expected) in [
+        (&["check", "--skip-certificates", "--config", &data("base/proxy.conf")][..], 0),
+        (&["check", "--config", &missing], 1),
+        (&["run", "--config", &missing], 1),
+        (&["maintenance", "perhaps"], 2),
+        (&["status", "--socket", &socket], 3),
+        (&["reload", "--socket", &socket], 3),
+        (&["drain", "api", "--socket", &socket], 3),
+        (&["maintenance", "off", "--socket", &socket], 3),
+        (&["upgrade", "--socket", &socket], 3),
+    ] {
+        let (code, _, stderr) = run(args, &[]);
+        assert_eq!(code, expected, "{args:?}: {stderr}");
+        assert!(page.contains(&format!("\n| {expected} | ")), "{expected} is in the table");
+    }
+}

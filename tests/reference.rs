@@ -38,3 +38,8 @@ fn metrics_page_is_up_to_date() {
 fn tls_policies_are_what_the_page_says() {
     check("tls-policies", "docs/reference/tls-policies.md");
 }
+
+#[test]
+fn commands_page_is_up_to_date() {
+    check("commands", "docs/reference/commands.md");
+}

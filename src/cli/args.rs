@@ -16,8 +16,15 @@ use std::path::PathBuf;
     name = "clearway",
     version,
     about = "Sub-domain reverse proxy for a self-hosted ClearML Server",
-    after_help = "Without any configuration, `clearway run` serves clearml.localhost on this machine only.\n\
-                  For a public set-up: `clearway run --domain clearml.example.com`."
+    after_help = "Without any configuration, `clearway run` serves clearml.localhost on this machine only.\n\n\
+                  First steps:\n  \
+                  clearway run --demo                            try it, without a ClearML Server\n  \
+                  clearway run --domain clearml.example.com      serve a server on this host\n  \
+                  clearway check                                 what is wrong with the configuration\n  \
+                  clearway client-config                         what clients need\n  \
+                  clearway status                                how the running proxy is\n\n\
+                  `clearway COMMAND --help` has examples. Exit codes: 0 done, 1 failed or something is wrong,\n\
+                  2 wrong command line, 3 no running proxy answers."
 )]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -27,8 +34,13 @@ pub(super) struct Args {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Serve until stopped by a signal
+    #[command(after_help = "Examples:\n  clearway run\n  clearway run --demo\n  \
+                            clearway run --domain clearml.example.com --api-target 10.0.0.5:8008\n  \
+                            clearway run --config /etc/clearway/proxy.conf --log debug")]
     Run(RunArgs),
     /// Check the configuration as `run` would read it, without starting
+    #[command(after_help = "Examples:\n  clearway check\n  clearway check --config proxy.conf --json\n  \
+                            clearway check --skip-certificates --config proxy.conf")]
     Check(CheckArgs),
     /// Write a configuration to start from, and what ClearML's server and clients need
     Init(InitArgs),
@@ -37,14 +49,19 @@ pub(super) enum Command {
     /// Look for what is wrong with a set-up, from the outside in
     Doctor(DoctorArgs),
     /// Show a running proxy: targets, connections, certificates, the last reload
+    #[command(after_help = "Examples:\n  clearway status\n  clearway status --json\n  \
+                            clearway status --socket /run/clearway/admin.sock")]
     Status(CallArgs),
     /// Show live how ClearML is: requests, errors, targets, uploads
     Top(TopArgs),
     /// Load the configuration of a running proxy again; it takes effect whole or not at all
+    #[command(after_help = "Examples:\n  clearway reload\n  clearway reload --config /etc/clearway/proxy.conf")]
     Reload(CallArgs),
     /// Send no new requests to a service's targets, or one of them; running ones finish
+    #[command(after_help = "Examples:\n  clearway drain api\n  clearway drain files 10.0.0.5:8081")]
     Drain(TargetArgs),
     /// Send requests there again
+    #[command(after_help = "Examples:\n  clearway undrain api\n  clearway undrain files 10.0.0.5:8081")]
     Undrain(TargetArgs),
     /// Close services for a while, or open them again
     ///
@@ -52,6 +69,7 @@ pub(super) enum Command {
     /// held. A restart of the proxy ends it.
     Maintenance(MaintenanceArgs),
     /// Hand over to a new process of the program on disk without losing a connection
+    #[command(after_help = "Examples:\n  clearway upgrade\n  clearway upgrade --json")]
     Upgrade(CallArgs),
     /// Hash a password for ClearML's fixed users, as `pass_hashed: true` wants it
     ///
@@ -65,7 +83,17 @@ pub(super) enum Command {
     #[command(subcommand)]
     Certs(super::certs::CertsCommand),
     /// Print what clients of this set-up need: URLs and certificate
+    #[command(after_help = "Examples:\n  clearway client-config\n  clearway client-config --format env\n  \
+                            clearway client-config --format compose > docker-compose.override.yml")]
     ClientConfig(ClientConfigArgs),
+    /// Print completions for a shell
+    #[command(after_help = "Examples:\n  clearway completions bash > /etc/bash_completion.d/clearway\n  \
+                            clearway completions zsh > ~/.zfunc/_clearway\n  \
+                            clearway completions fish > ~/.config/fish/completions/clearway.fish")]
+    Completions(CompletionsArgs),
+    /// Print the man page, or write one for each command
+    #[command(after_help = "Examples:\n  clearway man | man -l -\n  clearway man /usr/local/share/man/man1")]
+    Man(ManArgs),
     /// Print a generated reference page
     #[command(hide = true)]
     Reference {
@@ -96,7 +124,10 @@ pub(super) enum UsersCommand {
 
 /// `clearway users check`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Exit codes: 0 usable, 1 the server would not start or a user could not sign in.")]
+#[command(
+    after_help = "Examples:\n  clearway users check\n  clearway users check /opt/clearml/config/apiserver.conf --json\n\n\
+                        Exit codes: 0 usable, 1 the server would not start or a user could not sign in."
+)]
 pub(super) struct UsersCheckArgs {
     /// The file [default: apiserver.conf in CLEARML_CONFIG_DIR or /opt/clearml/config]
     #[arg(value_name = "FILE")]
@@ -106,12 +137,29 @@ pub(super) struct UsersCheckArgs {
     pub(super) json: bool,
 }
 
+/// `clearway completions`.
+#[derive(Debug, clap::Args)]
+pub(super) struct CompletionsArgs {
+    /// The shell
+    pub(super) shell: clap_complete::Shell,
+}
+
+/// `clearway man`.
+#[derive(Debug, clap::Args)]
+pub(super) struct ManArgs {
+    /// Write a page for each command into this folder
+    #[arg(value_name = "FOLDER")]
+    pub(super) folder: Option<PathBuf>,
+}
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum Reference {
     /// config/proxy.conf
     ProxyConf,
     /// docs/reference/configuration.md
     Configuration,
+    /// docs/reference/commands.md
+    Commands,
     /// docs/reference/metrics.md
     Metrics,
     /// docs/reference/findings.md

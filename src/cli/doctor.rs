@@ -50,7 +50,7 @@ pub(super) fn doctor(args: &DoctorArgs) -> ExitCode {
     if args.json {
         output::data(&as_json(&report).to_string());
     } else {
-        output::data(&as_text(&report, output::data_is_read_by_a_person() && environment.allows_colour()));
+        output::data(&as_text(&report, environment.colours(output::data_is_read_by_a_person())));
     }
     match report.worst() {
         Some(Severity::Error) => ExitCode::FAILURE,

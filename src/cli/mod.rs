@@ -14,6 +14,7 @@ mod explain_request;
 mod explain_url;
 mod init;
 mod output;
+mod pages;
 mod password;
 mod run;
 mod status;
@@ -72,10 +73,13 @@ fn dispatch(command: Command) -> ExitCode {
         Command::Init(args) => init::init(&args),
         Command::HashPassword(args) => password::hash_password(&args),
         Command::Users(UsersCommand::Check(args)) => users::check(&args),
+        Command::Completions(args) => pages::completions(&args),
+        Command::Man(args) => pages::man(&args),
         Command::Reference { page } => {
             let text = match page {
                 Reference::ProxyConf => crate::config::proxy_conf(),
                 Reference::Configuration => crate::config::configuration(),
+                Reference::Commands => pages::reference(),
                 Reference::Metrics => crate::admin::metrics_reference(),
                 Reference::Findings => crate::doctor::findings_page(),
                 Reference::TlsPolicies => crate::tls::policies_page(),

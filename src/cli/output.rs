@@ -42,9 +42,9 @@ pub(super) fn can_ask() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
-/// Prints problems for a person, coloured on a terminal unless `NO_COLOR` is set.
+/// Prints problems for a person, coloured on a terminal.
 pub(super) fn problems(problems: &[Problem], environment: &Environment) {
-    let colour = std::io::stderr().is_terminal() && environment.allows_colour();
+    let colour = environment.colours(std::io::stderr().is_terminal());
     for problem in problems {
         note(&format!("{}\n", render(problem, colour)));
     }

@@ -65,7 +65,8 @@ fn serve(
     handover: &mut Option<Handover>,
 ) -> Result<(), Failure> {
     let Loaded { mut settings, local, .. } = loaded;
-    let log = start_log(&settings.log, output::errors_are_read_by_a_person(), !environment.allows_colour());
+    let person = output::errors_are_read_by_a_person() || environment.forces_colour();
+    let log = start_log(&settings.log, person, !environment.allows_colour());
     let log = log.map_err(|error| failure(&error, error.hint()))?;
     log_panics();
     let demo =

@@ -42,12 +42,26 @@ impl Environment {
         self.variables.get(name).map(String::as_str)
     }
 
-    /// Whether output may be coloured; a `NO_COLOR` that is not empty forbids it.
+    /// Whether output on a terminal may be coloured: neither `NO_COLOR`, nor `CLICOLOR=0`, nor a terminal that cannot.
     ///
-    /// Source: no-color.org.
+    /// Source: no-color.org, bixense.com/clicolors.
     #[must_use]
     pub fn allows_colour(&self) -> bool {
         self.get("NO_COLOR").is_none_or(str::is_empty)
+            && (self.forces_colour() || self.get("CLICOLOR") != Some("0") && self.get("TERM") != Some("dumb"))
+    }
+
+    /// Whether somebody reads it as on a terminal, wherever it goes: `CLICOLOR_FORCE`, unless `NO_COLOR` is set.
+    #[must_use]
+    pub fn forces_colour(&self) -> bool {
+        let forced = self.get("CLICOLOR_FORCE").is_some_and(|value| !value.is_empty() && value != "0");
+        forced && self.get("NO_COLOR").is_none_or(str::is_empty)
+    }
+
+    /// Whether to colour what goes to a terminal or not.
+    #[must_use]
+    pub fn colours(&self, terminal: bool) -> bool {
+        self.forces_colour() || terminal && self.allows_colour()
     }
 
     /// Where a proxy makes its admin socket where nothing else is said, the first usable one, and where it is looked for.
@@ -133,9 +147,27 @@ mod tests {
     }
 
     #[test]
-    fn a_set_no_color_forbids_colour() {
-        assert!(Environment::default().allows_colour());
-        assert!(Environment::of([("NO_COLOR", "")]).allows_colour());
-        assert!(!Environment::of([("NO_COLOR", "1")]).allows_colour());
+    fn colours_follow_the_usual_variables() {
+        for (variables, on_terminal, elsewhere) in [
+            (&[][..], true, false),
+            (&[("NO_COLOR", "")], true, false),
+            (&[("NO_COLOR", "1")], false, false),
+            (&[("CLICOLOR", "1")], true, false),
+            (&[("CLICOLOR", "0")], false, false),
+            (&[("TERM", "dumb")], false, false),
+            (&[("TERM", "xterm")], true, false),
+            (&[("CLICOLOR_FORCE", "1")], true, true),
+            (&[("CLICOLOR_FORCE", "1"), ("TERM", "dumb")], true, true),
+            (&[("CLICOLOR_FORCE", "0")], true, false),
+            (&[("CLICOLOR_FORCE", "")], true, false),
+            (&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")], false, false),
+        ] {
+            let environment = Environment::of(variables.to_vec());
+            assert_eq!(
+                (environment.colours(true), environment.colours(false)),
+                (on_terminal, elsewhere),
+                "{variables:?}"
+            );
+        }
     }
 }

@@ -38,7 +38,8 @@ pub(in super::super) struct RehearseArgs {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Exit codes: 0 all can be used and cover every host, 1 otherwise.")]
+#[command(after_help = "Examples:\n  clearway certs list\n  clearway certs list --config proxy.conf --json\n\n\
+                        Exit codes: 0 all can be used and cover every host, 1 otherwise.")]
 pub(in super::super) struct ListArgs {
     #[command(flatten)]
     pub(super) source: SourceArgs,
