@@ -1,5 +1,6 @@
 //! What the app may be asked to do, and its reply.
 
+use super::feed::{ExplainedView, FeedView};
 use super::views::{ReloadView, StatusView, UpgradeView};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
@@ -9,6 +10,10 @@ use tokio::sync::oneshot;
 pub enum Command {
     /// Show how things are.
     Status,
+    /// Show everything, with the seconds from this number on.
+    Feed(u64),
+    /// Show one request that is over, by its id.
+    Explain(String),
     /// Load the configuration again.
     Reload,
     /// Give targets no new requests.
@@ -50,6 +55,12 @@ pub struct MaintenanceOrder {
 pub enum Outcome {
     /// How things are.
     Status(Box<StatusView>),
+    /// Everything.
+    Feed(Box<FeedView>),
+    /// One request.
+    Explained(Box<ExplainedView>),
+    /// What was asked for is not there, and why.
+    Missing(String),
     /// How the reload went.
     Reload(ReloadView),
     /// It was done, in a sentence.

@@ -6,8 +6,12 @@
 
 mod client;
 mod command;
+mod dashboard;
 mod entry;
+mod events;
 mod exposition;
+mod feed;
+mod headline;
 mod measured;
 mod pages;
 mod routes;
@@ -19,11 +23,17 @@ mod web;
 pub use client::{CallError, call};
 pub use command::{Asked, Command, MaintenanceOrder, Outcome, TargetOrder};
 pub use entry::Entry;
+pub use events::Feeds;
+pub use feed::{
+    BusiestView, BusyView, ErrorsView, ExplainedView, FEED_VERSION, FeedView, LineView, RequestView, SecondView,
+    SeriesView, UploadView, UploadsView,
+};
+pub use headline::{Headline, Minute, Mood, headline, service_title};
 pub use measured::metrics_reference;
 pub use socket::{AdminSocket, SocketError};
 pub use token::{Token, TokenError};
 pub use views::{
-    CertificateView, ListenerView, MaintenanceView, ProblemView, ReloadView, SERVING, STOPPING, ServiceView,
-    StatusView, TargetStatus, UpgradeView, timestamp,
+    CertificateView, ChangeView, ListenerView, MaintenanceView, ProblemView, ReloadView, SERVING, STOPPING,
+    ServiceView, StatusView, TargetStatus, UpgradeView, timestamp,
 };
 pub use web::AdminWeb;

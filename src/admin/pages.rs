@@ -2,10 +2,13 @@
 //!
 //! To add one: an arm in `page`. What it shows comes from a view, never from a live part.
 
-use super::command::{Asked, Command, Outcome};
+use super::command::{Command, Outcome};
+use super::dashboard;
 use super::entry::Entry;
+use super::events::Feeds;
 use super::exposition::Format;
 use super::measured::{process_families, status_families};
+use super::routes;
 use super::views::{ServiceView, StatusView};
 use crate::runtime::{Deadline, process_use, wall};
 use crate::telemetry::Metrics;
@@ -13,14 +16,14 @@ use http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY, VARY,
     WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
+use serde_json::Value;
 use std::convert::Infallible;
 use std::fmt::Write;
 use std::time::{Duration, SystemTime};
-use tokio::sync::{mpsc, oneshot};
 
 /// A body of any length; one that never ends is cut when the listener goes.
 pub(super) type Body = UnsyncBoxBody<Bytes, Infallible>;
@@ -45,7 +48,7 @@ const OPEN: [&str; 2] = ["/healthz", "/readyz"];
 #[derive(Clone, Debug)]
 pub(super) struct Sources {
     /// Whoever knows how things are.
-    pub(super) app: mpsc::Sender<Asked>,
+    pub(super) feeds: Feeds,
     /// What the workers count.
     pub(super) metrics: Metrics,
     /// When the process started.
@@ -86,6 +89,9 @@ fn refusal(visit: &Visit<'_>, entry: &Entry) -> Option<Response<Body>> {
         answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET"));
         return Some(answer);
     }
+    if is_foreign(request.headers()) {
+        return Some(text(StatusCode::FORBIDDEN, "a page of somebody else's may not ask this\n"));
+    }
     if !visit.trusted && !OPEN.contains(&request.uri().path()) {
         let mut answer = text(StatusCode::UNAUTHORIZED, "the token of admin.token_file is needed\n");
         for scheme in ["Bearer realm=\"clearway\"", "Basic realm=\"clearway\", charset=\"UTF-8\""] {
@@ -96,40 +102,77 @@ fn refusal(visit: &Visit<'_>, entry: &Entry) -> Option<Response<Body>> {
     None
 }
 
+/// Whether a browser asks for a page that is not ours. It would not show the answer to that page, but a page that
+/// follows the feed often enough leaves no place for a dashboard.
+fn is_foreign(headers: &HeaderMap) -> bool {
+    let says = |name: &str, value: &str| headers.get(name).is_some_and(|field| field.as_bytes() == value.as_bytes());
+    let elsewhere = says("sec-fetch-site", "cross-site") || says("sec-fetch-site", "same-site");
+    elsewhere && !says("sec-fetch-mode", "navigate")
+}
+
 async fn page(visit: &Visit<'_>, sources: &Sources) -> Response<Body> {
     match visit.request.uri().path() {
         "/healthz" => text(StatusCode::OK, "ok\n"),
-        "/readyz" => readiness(visit, sources.status().await),
+        "/readyz" => readiness(visit, status(&sources.feeds).await),
         "/metrics" => metrics(visit, sources).await,
-        "/" => text(StatusCode::OK, "/healthz\n/readyz\n/metrics\n"),
-        _ => text(StatusCode::NOT_FOUND, "there is no such page\n"),
+        routes::EVENTS => events(&sources.feeds),
+        path => match dashboard::file(path) {
+            Some(file) => part(file),
+            None => {
+                let missing = || text(StatusCode::NOT_FOUND, "there is no such page\n");
+                shown(visit, &sources.feeds).await.unwrap_or_else(missing)
+            }
+        },
     }
 }
 
-impl Sources {
-    /// How things are; `None` where nobody says so in time.
-    async fn status(&self) -> Option<StatusView> {
-        let ask = async {
-            let (reply, outcome) = oneshot::channel();
-            self.app.send(Asked { command: Command::Status, reply }).await.ok()?;
-            outcome.await.ok()
-        };
-        match Deadline::after(PAGE_WAIT).bound(ask).await?? {
-            Outcome::Status(view) => Some(*view),
-            _ => None,
-        }
+/// Does `command`; `None` where nobody does it in time.
+async fn ask(feeds: &Feeds, command: Command) -> Option<Outcome> {
+    Deadline::after(PAGE_WAIT).bound(feeds.ask(command)).await?
+}
+
+/// How things are; `None` where nobody says so in time.
+async fn status(feeds: &Feeds) -> Option<StatusView> {
+    match ask(feeds, Command::Status).await? {
+        Outcome::Status(view) => Some(*view),
+        _ => None,
     }
 }
 
 /// Without an answer from the life cycle there is still what the workers count.
 async fn metrics(visit: &Visit<'_>, sources: &Sources) -> Response<Body> {
     let format = Format::accepted(visit.request.headers());
-    let mut families = sources.status().await.map_or_else(Vec::new, |status| status_families(&status, wall()));
+    let mut families = status(&sources.feeds).await.map_or_else(Vec::new, |status| status_families(&status, wall()));
     families.extend(sources.metrics.families());
     families.extend(process_families(&process_use(), sources.started));
     let mut answer = whole(StatusCode::OK, format.media_type(), format.write(&families));
     answer.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
     answer
+}
+
+/// The news as they come.
+pub(super) fn events(feeds: &Feeds) -> Response<Body> {
+    let Some(events) = feeds.follow() else {
+        let why = "as many dashboards are open as recent.subscribers allows";
+        return json(StatusCode::SERVICE_UNAVAILABLE, &routes::error(why));
+    };
+    let mut answer = Response::new(events.boxed_unsync());
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer
+}
+
+/// What the feed shows at the path, as JSON.
+async fn shown(visit: &Visit<'_>, feeds: &Feeds) -> Option<Response<Body>> {
+    let command = match routes::shown(visit.request.uri())? {
+        Ok(command) => command,
+        Err((status, why)) => return Some(json(status, &routes::error(&why))),
+    };
+    let (status, body) = match ask(feeds, command).await {
+        Some(outcome) => routes::answer(&outcome),
+        None => (StatusCode::SERVICE_UNAVAILABLE, routes::error("no answer")),
+    };
+    Some(json(status, &body))
 }
 
 /// Ready is what takes requests: targets that are down are told of and change nothing, because every instance would
@@ -163,6 +206,18 @@ pub(super) fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Body>
     whole(status, "text/plain; charset=utf-8", body)
 }
 
+/// An answer as JSON.
+pub(super) fn json(status: StatusCode, body: &Value) -> Response<Body> {
+    whole(status, "application/json", body.to_string())
+}
+
+/// A file of the dashboard's.
+fn part((kind, text): (&'static str, &'static str)) -> Response<Body> {
+    let mut answer = whole(StatusCode::OK, kind, text);
+    answer.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(dashboard::POLICY));
+    answer
+}
+
 /// An answer of a kind.
 pub(super) fn whole(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Response<Body> {
     let mut answer = Response::new(Full::new(body.into()).boxed_unsync());
@@ -185,6 +240,7 @@ mod tests {
             since: None,
             outstanding: 0,
             queued: 0,
+            changes: Vec::new(),
         };
         let targets = vec![target("up"), target("down"), target("drained")];
         let mut service = ServiceView { name: String::from("api"), maintenance: None, waiting: 0, targets };

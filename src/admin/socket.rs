@@ -3,12 +3,14 @@
 //! The file is made under a name of its own and renamed into place, so that a proxy that takes over replaces it in one
 //! step. Its mode lets nobody else in, and each connection's peer is asked for besides.
 
-use super::command::{Asked, Outcome};
+use super::command::Outcome;
+use super::events::Feeds;
+use super::pages::{self, Body};
 use super::routes;
 use crate::runtime::{Deadline, Places, Tasks};
-use http::{Request, Response, StatusCode, header};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::{Bytes, Incoming};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
 use hyper::server::conn::http1::Builder;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -20,7 +22,6 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{mpsc, oneshot};
 
 /// Connections at once.
 const CONNECTIONS_MAX: usize = 16;
@@ -96,8 +97,8 @@ impl AdminSocket {
         &self.path
     }
 
-    /// Takes requests for as long as it is polled, and sends them to `app`.
-    pub async fn serve(&self, app: &mpsc::Sender<Asked>, tasks: &Tasks) {
+    /// Takes requests for as long as it is polled, and asks by `feeds`.
+    pub async fn serve(&self, feeds: &Feeds, tasks: &Tasks) {
         let places = Places::new(CONNECTIONS_MAX);
         loop {
             let place = places.take().await;
@@ -112,10 +113,10 @@ impl AdminSocket {
             if !self.allows(&stream) {
                 continue;
             }
-            let app = app.clone();
+            let feeds = feeds.clone();
             tasks.spawn("admin", async move {
                 let _place = place;
-                connection(stream, app).await;
+                connection(stream, feeds).await;
             });
         }
     }
@@ -139,10 +140,10 @@ impl Drop for AdminSocket {
     }
 }
 
-async fn connection(stream: UnixStream, app: mpsc::Sender<Asked>) {
+async fn connection(stream: UnixStream, feeds: Feeds) {
     let service = service_fn(move |request| {
-        let app = app.clone();
-        async move { Ok::<_, Infallible>(answer(request, &app).await) }
+        let feeds = feeds.clone();
+        async move { Ok::<_, Infallible>(answer(request, &feeds).await) }
     });
     let serving = Builder::new()
         .timer(TokioTimer::new())
@@ -154,26 +155,24 @@ async fn connection(stream: UnixStream, app: mpsc::Sender<Asked>) {
     }
 }
 
-async fn answer(request: Request<Incoming>, app: &mpsc::Sender<Asked>) -> Response<Full<Bytes>> {
-    let (status, body) = match ask(request, app).await {
+async fn answer(request: Request<Incoming>, feeds: &Feeds) -> Response<Body> {
+    if request.method() == Method::GET && request.uri().path() == routes::EVENTS {
+        return pages::events(feeds);
+    }
+    let (status, body) = match ask(request, feeds).await {
         Ok(outcome) => routes::answer(&outcome),
         Err((status, why)) => (status, routes::error(&why)),
     };
-    let mut response = Response::new(Full::from(body.to_string()));
-    *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
-    response
+    pages::json(status, &body)
 }
 
-async fn ask(request: Request<Incoming>, app: &mpsc::Sender<Asked>) -> Result<Outcome, (StatusCode, String)> {
+async fn ask(request: Request<Incoming>, feeds: &Feeds) -> Result<Outcome, (StatusCode, String)> {
     let (head, body) = request.into_parts();
     let body = Deadline::after(HEAD_WAIT).bound(Limited::new(body, BODY_MAX).collect()).await;
     let body = body.and_then(Result::ok).ok_or((StatusCode::BAD_REQUEST, String::from("the body did not arrive")))?;
-    let command = routes::command(&head.method, head.uri.path(), &body.to_bytes())?;
+    let command = routes::command(&head.method, &head.uri, &body.to_bytes())?;
     let stopping = || (StatusCode::SERVICE_UNAVAILABLE, String::from("the proxy is stopping"));
-    let (reply, outcome) = oneshot::channel();
-    app.send(Asked { command, reply }).await.map_err(|_| stopping())?;
-    outcome.await.map_err(|_| stopping())
+    feeds.ask(command).await.ok_or_else(stopping)
 }
 
 #[cfg(test)]

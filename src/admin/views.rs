@@ -68,7 +68,7 @@ pub struct ListenerView {
 }
 
 /// One service.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct ServiceView {
     /// `app`, `api` or `files`.
     pub name: String,
@@ -94,7 +94,7 @@ pub struct MaintenanceView {
 }
 
 /// One target.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct TargetStatus {
     /// As configured.
     pub address: String,
@@ -109,6 +109,20 @@ pub struct TargetStatus {
     /// Those of them that wait.
     #[serde(default)]
     pub queued: u64,
+    /// The states it has gone through, the latest first.
+    #[serde(default)]
+    pub changes: Vec<ChangeView>,
+}
+
+/// A change of a target's state.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct ChangeView {
+    /// When.
+    pub at: String,
+    /// The state from then on.
+    pub state: String,
+    /// Why.
+    pub reason: Option<String>,
 }
 
 /// One certificate.

@@ -2,8 +2,8 @@
 //!
 //! Served beside the life cycle, on the thread that no request of a client's ever waits for.
 
-use super::command::Asked;
 use super::entry::Entry;
+use super::events::Feeds;
 use super::pages::{self, Sources};
 use crate::runtime::{Deadline, Place, Places, ShutdownWatch, Stop, Tasks, wall};
 use crate::telemetry::{Counter, Metrics, WorkerMetrics};
@@ -20,7 +20,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
 
 /// From accept, or the end of an answer, to the end of the next head.
 const HEAD_WAIT: Duration = Duration::from_secs(10);
@@ -51,11 +50,11 @@ struct Inner {
 }
 
 impl AdminWeb {
-    /// Asks `app` how things are, and shows `metrics`; `connections` at once. Connections run as `tasks`.
+    /// Asks by `feeds` how things are, and shows `metrics`; `connections` at once. Connections run as `tasks`.
     #[must_use]
-    pub fn new(entry: Entry, connections: usize, app: mpsc::Sender<Asked>, metrics: &Metrics, tasks: Tasks) -> Self {
+    pub fn new(entry: Entry, connections: usize, feeds: Feeds, metrics: &Metrics, tasks: Tasks) -> Self {
         let (entry, places) = (ArcSwap::from_pointee(entry), Places::new(connections));
-        let sources = Sources { app, metrics: metrics.clone(), started: wall() };
+        let sources = Sources { feeds, metrics: metrics.clone(), started: wall() };
         Self(Arc::new(Inner { entry, places, sources, counts: metrics.worker(0), tasks }))
     }
 

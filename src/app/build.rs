@@ -11,7 +11,7 @@ use crate::domain::addr::ListenAddr;
 use crate::domain::settings::Settings;
 use crate::request::Shield;
 use crate::runtime::{Deadline, now, wall};
-use crate::telemetry::{AccessWriter, KeyWatch, Metrics};
+use crate::telemetry::{AccessWriter, KeyWatch, Metrics, Recents};
 use crate::tls::Tickets;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -25,6 +25,7 @@ pub struct App {
     pub(super) tickets: Tickets,
     pub(super) access: AccessWriter,
     pub(super) metrics: Metrics,
+    pub(super) recents: Recents,
     pub(super) keys: Arc<KeyWatch>,
     pub(super) shield: Arc<Shield>,
     pub(super) entry: Entry,
@@ -48,9 +49,10 @@ impl App {
         let access = AccessWriter::start(&settings.access_log, wall).map_err(BuildError::AccessLog)?;
         let metrics = Metrics::new(settings.workers.get());
         let sender = NewSender::build(&settings.traces, access.spans(), metrics.worker(0))?;
+        let recents = Recents::new(settings.workers.get(), &settings.recent);
         let keys = Arc::new(KeyWatch::new(metrics.worker(0)));
         let shield = Arc::new(Shield::new(&settings.protection, Arc::clone(&keys)));
-        Ok(Self { listeners, tickets, access, metrics, keys, shield, entry, sender, picture })
+        Ok(Self { listeners, tickets, access, metrics, recents, keys, shield, entry, sender, picture })
     }
 
     /// What it runs by.

@@ -20,6 +20,10 @@ impl Running {
     pub(super) async fn carry_out(&mut self, source: &ConfigSource, command: Command) -> Outcome {
         let outcome = match command {
             Command::Status => return Outcome::Status(Box::new(self.status())),
+            Command::Feed(after) => return Outcome::Feed(Box::new(self.feed(after))),
+            Command::Explain(id) => {
+                return self.explain(&id).map_or_else(Outcome::Missing, |view| Outcome::Explained(Box::new(view)));
+            }
             Command::Reload => return Outcome::Reload(self.reload(source, Trigger::Command).await),
             Command::Drain(order) => self.set_drained(&order, true),
             Command::Undrain(order) => self.set_drained(&order, false),
@@ -33,6 +37,7 @@ impl Running {
     pub(super) fn answer_stopping(&self, Asked { command, reply }: Asked) {
         let outcome = match command {
             Command::Status => Outcome::Status(Box::new(self.status())),
+            Command::Feed(after) => Outcome::Feed(Box::new(self.feed(after))),
             _ => Outcome::Refused(String::from("the proxy is stopping")),
         };
         // Whoever asked may be gone.

@@ -3,8 +3,10 @@
 use super::reload::{ConfigSource, Trigger};
 use super::running::Running;
 use super::upgrade::Successor;
-use crate::admin::{AdminSocket, Asked, Command, Outcome};
-use crate::runtime::{Deadline, ReloadSignals, ReopenSignal, StopSignals, reload_signals, reopen_signal, stop_signals};
+use crate::admin::{AdminSocket, Asked, Command, Feeds, Outcome};
+use crate::runtime::{
+    Deadline, ReloadSignals, ReopenSignal, StopSignals, now, reload_signals, reopen_signal, stop_signals,
+};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +14,9 @@ use tokio::sync::mpsc;
 
 /// A change of files that was seen once is looked at again after this long at the latest.
 const SECOND_LOOK: Duration = Duration::from_secs(1);
+
+/// Between two looks at the counters.
+const SECOND: Duration = Duration::from_secs(1);
 
 /// Commands that wait; each keeps a connection of the admin socket or listener.
 pub(super) const COMMANDS_MAX: usize = 16;
@@ -46,11 +51,17 @@ pub(super) enum Ending {
 struct Due {
     look: Deadline,
     sign: Option<Deadline>,
+    /// The next look at the counters.
+    second: Deadline,
 }
 
 impl Due {
     fn new(running: &Running) -> Self {
-        Self { look: Deadline::after(running.picture.settings.reload.interval), sign: running.manager.next_sign() }
+        Self {
+            look: Deadline::after(running.picture.settings.reload.interval),
+            sign: running.manager.next_sign(),
+            second: Deadline::after(SECOND),
+        }
     }
 }
 
@@ -59,12 +70,12 @@ pub(super) async fn until_ended(
     running: &mut Running,
     source: &ConfigSource,
     admin: Option<&AdminSocket>,
-    (asking, asked): (&mpsc::Sender<Asked>, &mut mpsc::Receiver<Asked>),
+    asked: &mut mpsc::Receiver<Asked>,
     ears: &mut Ears,
     done: &mut mpsc::Receiver<()>,
 ) -> Ending {
-    let tasks = running.tasks.clone();
-    let mut answering = std::pin::pin!(serve(admin, asking, &tasks));
+    let (tasks, feeds) = (running.tasks.clone(), running.feeds.clone());
+    let mut answering = std::pin::pin!(serve(admin, &feeds, &tasks));
     let mut successor: Option<Successor> = None;
     let mut due = Due::new(running);
     let obtained = Arc::clone(&running.keeping.obtained);
@@ -104,15 +115,19 @@ pub(super) async fn until_ended(
                 running.sign();
                 due.sign = running.manager.next_sign();
             }
+            () = due.second.wait() => {
+                running.history.look(now());
+                due.second = due.second.later(SECOND).max(Deadline::after(SECOND / 2));
+            }
             // It never ends; polled here, it needs no task of its own.
             () = &mut answering => {}
         }
     }
 }
 
-async fn serve(admin: Option<&AdminSocket>, app: &mpsc::Sender<Asked>, tasks: &crate::runtime::Tasks) {
+async fn serve(admin: Option<&AdminSocket>, feeds: &Feeds, tasks: &crate::runtime::Tasks) {
     match admin {
-        Some(admin) => admin.serve(app, tasks).await,
+        Some(admin) => admin.serve(feeds, tasks).await,
         None => std::future::pending().await,
     }
 }

@@ -8,7 +8,7 @@ use crate::domain::facts::ListenerKind;
 use crate::listener::{Acceptor, AcceptorCell, Handshakes};
 use crate::request::{Common, Worker};
 use crate::runtime::{Deadline, Places, ShutdownWatch, Tasks, WorkerId, Workers, start_workers};
-use crate::telemetry::{AccessWriter, Metrics, WorkerMetrics};
+use crate::telemetry::{AccessWriter, Metrics, Recents, WorkerMetrics};
 use std::io;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -102,14 +102,14 @@ impl Crew {
         picture: &Picture,
         listeners: &Listeners,
         shared: Shared,
-        (access, metrics): (&AccessWriter, &Metrics),
+        (access, metrics, recents): (&AccessWriter, &Metrics, &Recents),
         (alive, cut): (&mpsc::Sender<()>, &Arc<AtomicUsize>),
     ) -> io::Result<(Self, Workers)> {
         let (plan, port) = (picture.plan(), listeners.https_port(&picture.settings));
         let mut seats = Vec::new();
         let workers = start_workers(picture.settings.workers, |WorkerId(id)| {
             let (tasks, shard) = (Tasks::new(), metrics.worker(id));
-            let log = access.for_worker(shard.clone(), crate::runtime::now);
+            let log = access.for_worker(shard.clone(), recents.worker(id), crate::runtime::now);
             let worker = Worker::new(&plan, log, shard.clone(), tasks.clone(), shared.common.clone());
             let (worker, beats) = (Arc::new(worker), Arc::new(AtomicU64::new(0)));
             let cell = AcceptorCell::new(shared.acceptor(picture, port, &worker, &shard, &tasks));

@@ -11,10 +11,10 @@ use super::manager::Manager;
 use super::reload::{ConfigSource, named_files};
 use super::running::Running;
 use super::watch::Watch;
-use crate::admin::{AdminWeb, Asked};
+use crate::admin::{AdminWeb, Asked, Feeds};
 use crate::request::{Common, Maintenance};
 use crate::runtime::{Deadline, Places, Shutdown, Tasks, now, run_here};
-use crate::telemetry::Metrics;
+use crate::telemetry::{History, Metrics};
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -53,7 +53,7 @@ impl App {
     /// # Errors
     /// `RunError` when threads or signal handlers cannot be had.
     pub fn run(self, source: &ConfigSource, handover: Option<Handover>) -> Result<Ended, RunError> {
-        let Self { picture, listeners, tickets, access, metrics, keys, shield, entry, sender } = self;
+        let Self { picture, listeners, tickets, access, metrics, recents, keys, shield, entry, sender } = self;
         let (shutdown, watch) = Shutdown::new();
         let (alive, done) = mpsc::channel(1);
         let cut = Arc::new(AtomicUsize::new(0));
@@ -61,8 +61,8 @@ impl App {
         let tunnels = Places::new(picture.settings.limits.tunnels.get());
         let common = Common { tunnels, maintenance: maintenance.clone(), shield };
         let shared = Shared::new(&picture, watch, common);
-        let (crew, workers) =
-            Crew::start(&picture, &listeners, shared, (&access, &metrics), (&alive, &cut)).map_err(RunError)?;
+        let (crew, workers) = Crew::start(&picture, &listeners, shared, (&access, &metrics, &recents), (&alive, &cut))
+            .map_err(RunError)?;
         drop(alive);
         let files = source.files().into_iter().chain(named_files(&picture.settings));
         let watch = Watch::new(files);
@@ -70,14 +70,18 @@ impl App {
         let (tasks, places) = (Tasks::new(), picture.settings.admin_listener.connections.get());
         // Its task begins with the executor.
         let exporting = Exporting::default();
-        let web = AdminWeb::new(entry, places, asking.clone(), &metrics, tasks.clone());
+        let subscribers = Places::new(picture.settings.recent.subscribers);
+        let feeds = Feeds::new(asking, subscribers, metrics.worker(0));
+        let web = AdminWeb::new(entry, places, feeds.clone(), &metrics, tasks.clone());
         let running = Running {
             picture,
             listeners,
             leaving: Vec::new(),
             tickets,
             access,
+            history: History::new(metrics.clone(), now()),
             metrics,
+            recents,
             crew,
             watch,
             maintenance,
@@ -91,11 +95,12 @@ impl App {
             tasks_end: Shutdown::new().0,
             keeping: Keeping::default(),
             web,
+            feeds,
             exporting,
             stopping: false,
             agenda: Agenda::new(),
         };
-        let serving = serve(running, source, (handover, sender), (asking, asked), done);
+        let serving = serve(running, source, (handover, sender), asked, done);
         let running = run_here(serving).and_then(|served| served).map_err(RunError)?;
         let panicked = workers.join();
         if panicked > 0 {
@@ -113,7 +118,7 @@ async fn serve(
     mut running: Running,
     source: &ConfigSource,
     (handover, sender): (Option<Handover>, NewSender),
-    (asking, mut asked): (mpsc::Sender<Asked>, mpsc::Receiver<Asked>),
+    mut asked: mpsc::Receiver<Asked>,
     mut done: mpsc::Receiver<()>,
 ) -> io::Result<Running> {
     let mut ears = Ears::open()?;
@@ -135,7 +140,7 @@ async fn serve(
         handover.done();
     }
     tracing::info!("ready");
-    let ending = until_ended(&mut running, source, admin.as_ref(), (&asking, &mut asked), &mut ears, &mut done).await;
+    let ending = until_ended(&mut running, source, admin.as_ref(), &mut asked, &mut ears, &mut done).await;
     drop(admin);
     running.keeping.stop();
     let patience = running.picture.settings.timeouts.drain;
@@ -171,6 +176,8 @@ async fn serve(
     running.tasks_end.drain(Deadline::at(now()));
     running.listeners.close();
     running.exporting.stop();
+    // Whoever follows the feed is told the end.
+    drop(asked);
     // Its end is seen as one.
     running.key_check = None;
     let _ = Deadline::after(LAST_WORDS).bound(running.tasks.drained()).await;

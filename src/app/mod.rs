@@ -12,6 +12,7 @@ mod crew;
 mod default_keys;
 mod demo;
 mod exporting;
+mod feed;
 mod handover;
 mod inspection;
 mod inventory;

@@ -174,6 +174,8 @@ impl Running {
         let (opened, gone) = self.listeners.commit(listeners, &picture.settings, idle);
         let before = std::mem::replace(&mut self.picture, picture);
         self.crew.replace(&self.picture, &self.listeners);
+        self.recents.resize(&self.picture.settings.recent);
+        self.feeds.resize(self.picture.settings.recent.subscribers);
         self.watch_targets();
         let now = &self.picture.settings;
         let checked = |settings: &Settings| (settings.protection.default_keys.clone(), settings.services.api.clone());

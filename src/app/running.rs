@@ -9,11 +9,11 @@ use super::listeners::Listeners;
 use super::manager::Manager;
 use super::picture::Picture;
 use super::watch::Watch;
-use crate::admin::{AdminSocket, AdminWeb, ReloadView};
+use crate::admin::{AdminSocket, AdminWeb, Feeds, ReloadView};
 use crate::config::Environment;
 use crate::request::Maintenance;
 use crate::runtime::{Deadline, Shutdown, Tasks, now};
-use crate::telemetry::{AccessWriter, KeyWatch, Metrics};
+use crate::telemetry::{AccessWriter, History, KeyWatch, Metrics, Recents};
 use crate::tls::Tickets;
 use crate::upstream::{Connector, Watch as TargetWatch};
 use std::sync::Arc;
@@ -29,6 +29,10 @@ pub(super) struct Running {
     pub(super) tickets: Tickets,
     pub(super) access: AccessWriter,
     pub(super) metrics: Metrics,
+    /// Single requests.
+    pub(super) recents: Recents,
+    /// The last seconds.
+    pub(super) history: History,
     pub(super) crew: Crew,
     pub(super) watch: Watch,
     pub(super) maintenance: Maintenance,
@@ -49,6 +53,8 @@ pub(super) struct Running {
     pub(super) web: AdminWeb,
     /// Sends recorded requests to a collector.
     pub(super) exporting: Exporting,
+    /// By which it is asked.
+    pub(super) feeds: Feeds,
     /// Whether it finishes what runs and takes nothing new.
     pub(super) stopping: bool,
     /// Certificates that come to their end.

@@ -2,7 +2,8 @@
 
 use super::running::Running;
 use crate::admin::{
-    CertificateView, ListenerView, MaintenanceView, SERVING, STOPPING, ServiceView, StatusView, TargetStatus, timestamp,
+    CertificateView, ChangeView, ListenerView, MaintenanceView, SERVING, STOPPING, ServiceView, StatusView,
+    TargetStatus, timestamp,
 };
 use crate::domain::expiry::days_left;
 use crate::domain::names::ServiceName;
@@ -10,6 +11,7 @@ use crate::request::Maintenance;
 use crate::runtime::{memory_available, now, wall};
 use crate::telemetry::Gauge;
 use crate::tls::LoadedCertificate;
+use crate::upstream::Change;
 use std::time::SystemTime;
 
 /// Addresses of failing clients that are named.
@@ -81,13 +83,15 @@ impl Running {
 
     fn service(&self, service: ServiceName) -> ServiceView {
         let group = self.picture.group(service);
-        let targets = group.view().into_iter().map(|target| TargetStatus {
+        let pasts = group.targets().iter().map(|target| target.past().into_iter().map(change_view).collect());
+        let targets = group.view().into_iter().zip(pasts).map(|(target, changes)| TargetStatus {
             address: target.address.to_string(),
             state: target.state.to_owned(),
             reason: (!target.reason.is_empty()).then_some(target.reason),
             since: wall().checked_sub(target.since).map(timestamp),
             outstanding: target.outstanding,
             queued: target.queued,
+            changes,
         });
         ServiceView {
             name: service.as_str().to_owned(),
@@ -96,6 +100,11 @@ impl Running {
             targets: targets.collect(),
         }
     }
+}
+
+fn change_view(change: Change) -> ChangeView {
+    let Change { at, state, reason } = change;
+    ChangeView { at: timestamp(at), state: state.to_owned(), reason: (!reason.is_empty()).then_some(reason) }
 }
 
 fn maintenance_view(maintenance: &Maintenance, service: ServiceName) -> Option<MaintenanceView> {

@@ -30,6 +30,9 @@ use std::sync::Arc;
 /// Room for the fields that we add, and then some.
 const ADDED: usize = 512;
 
+/// A body of less is over before anybody looks. ClearML's API calls are smaller, its files mostly larger.
+const UPLOAD_MIN: u64 = 256 * 1024;
+
 /// A request ready for any target of its service. Made only here.
 #[derive(Debug)]
 pub(super) struct Outgoing {
@@ -85,7 +88,8 @@ pub(super) fn prepare(
     let (body, upload) = if framing == Framing::Length(0) {
         (OutgoingBody::empty(), None)
     } else {
-        let upload = Upload::new(&site.settings, max_body, scope.worker.metrics.clone());
+        let shown = is_upload(framing).then(|| record.begin_upload(length_of(framing)));
+        let upload = Upload::new(&site.settings, max_body, scope.worker.metrics.clone(), shown);
         (OutgoingBody::streaming(body, Arc::clone(&upload)), Some(upload))
     };
     let outbound = Outbound::new(head.0, body, framing).with_interims(interims);
@@ -99,6 +103,18 @@ fn framing(body: &ClientBody, headers: &HeaderMap) -> Framing {
     }
     let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     length.map_or(Framing::Chunked, Framing::Length)
+}
+
+/// Whether a body takes so long that people want to see how far it is.
+fn is_upload(framing: Framing) -> bool {
+    length_of(framing).is_none_or(|length| length >= UPLOAD_MIN)
+}
+
+const fn length_of(framing: Framing) -> Option<u64> {
+    match framing {
+        Framing::Length(length) => Some(length),
+        Framing::Chunked => None,
+    }
 }
 
 /// Only HTTP/1.1 with both fields; anything else that asks for an upgrade is an ordinary request.

@@ -8,7 +8,7 @@ use crate::domain::hop_by_hop::allowed_in_trailers;
 use crate::domain::settings::Settings;
 use crate::domain::units::ByteSize;
 use crate::runtime::now;
-use crate::telemetry::{Counter, WorkerMetrics};
+use crate::telemetry::{Counter, UploadGuard, WorkerMetrics};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use std::error::Error;
@@ -34,10 +34,17 @@ pub(super) struct Upload {
     rate_min: u64,
     window: Duration,
     metrics: WorkerMetrics,
+    /// Where it is shown while it is under way.
+    shown: Option<UploadGuard>,
 }
 
 impl Upload {
-    pub(super) fn new(settings: &Settings, max_body: Option<ByteSize>, metrics: WorkerMetrics) -> Arc<Self> {
+    pub(super) fn new(
+        settings: &Settings,
+        max_body: Option<ByteSize>,
+        metrics: WorkerMetrics,
+        shown: Option<UploadGuard>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             begun: now(),
             bytes: AtomicU64::new(0),
@@ -47,6 +54,7 @@ impl Upload {
             rate_min: settings.limits.min_upload_rate.get(),
             window: settings.timeouts.slow_body,
             metrics,
+            shown,
         })
     }
 
@@ -68,6 +76,9 @@ impl Upload {
     fn count(&self, bytes: u64, at: Instant) -> Result<(), UploadError> {
         let total = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
         self.moved.store(u64::try_from((at - self.begun).as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        if let Some(shown) = &self.shown {
+            shown.received(total);
+        }
         match self.max {
             Some(max) if total > max => {
                 self.metrics.add(Counter::BodyTooLarge, 1);

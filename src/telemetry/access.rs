@@ -9,6 +9,7 @@ mod format_alb;
 mod format_common;
 mod format_json;
 mod format_pretty;
+mod kept;
 mod record;
 mod spanned;
 mod stamp;
@@ -16,6 +17,7 @@ mod stamp;
 pub use record::AccessRecord;
 
 use super::metrics::WorkerMetrics;
+use super::recent::Recent;
 use super::rotation::LogTarget;
 use super::spans::Spans;
 use super::writer::{AccessLogError, Batch, Queue, Writer};
@@ -93,12 +95,13 @@ impl AccessWriter {
         Ok(log)
     }
 
-    /// The log of one worker, with its counters and its clock.
+    /// The log of one worker, with its counters, its recent requests and its clock.
     #[must_use]
-    pub fn for_worker(&self, metrics: WorkerMetrics, clock: fn() -> Instant) -> AccessLog {
+    pub fn for_worker(&self, metrics: WorkerMetrics, recent: Recent, clock: fn() -> Instant) -> AccessLog {
         let mut current = self.current();
         let log = AccessLog(Arc::new(Inner {
             metrics,
+            recent,
             clock,
             spans: self.spans.clone(),
             enabled: AtomicBool::new(false),
@@ -175,6 +178,7 @@ pub struct AccessLog(Arc<Inner>);
 
 struct Inner {
     metrics: WorkerMetrics,
+    recent: Recent,
     clock: fn() -> Instant,
     spans: Spans,
     /// Where the log is disabled, requests are counted only.

@@ -117,6 +117,10 @@ rows! {
         LoginsForgotten = "clearway_limit_logins_total", "Failures forgotten by protection.logins.remembered.";
         LoginsWaitingFull = "clearway_limit_logins_waiting_total", "Logins refused because too many wait.";
 
+        RecentForgotten = "clearway_limit_recent_requests_total", "Requests no longer kept, by recent.requests.";
+        RecentErrorsForgotten = "clearway_limit_recent_errors_total", "Errors no longer kept, by recent.errors.";
+        SubscribersFull = "clearway_limit_subscribers_total", "Dashboards refused by recent.subscribers.";
+
         HandshakeTimeouts = "clearway_timeout_handshake_total", "Connections ended by timeouts.handshake.";
         HeadTimeouts = "clearway_timeout_head_total", "Connections ended by timeouts.head.";
         KeepAliveTimeouts = "clearway_timeout_keep_alive_total", "Connections ended by timeouts.keep_alive.";
@@ -348,6 +352,12 @@ impl Metrics {
     #[must_use]
     pub fn faults(&self, kind: FaultKind) -> u64 {
         self.sum(|shard| shard.faults(kind))
+    }
+
+    /// Requests by status class, of one of `ServiceName::ALL`, or behind them of no service.
+    #[must_use]
+    pub(super) fn requests_by_class(&self, service: usize) -> [u64; CLASSES.len()] {
+        std::array::from_fn(|class| self.sum(|shard| shard.requests(service, class)))
     }
 
     /// Every value that is not zero: name, labels, value.

@@ -1,5 +1,6 @@
 //! Target: one address of a service, what is believed of it, and the right to use it.
 
+use super::past::{Change, Past};
 use super::resolve::Addresses;
 use super::slots::{Applicant, Entry, Lane, Lanes, NoSlot};
 use super::waiting::Waiting;
@@ -7,7 +8,7 @@ use crate::domain::addr::TargetAddr;
 use crate::domain::health::{Health, Sign, State};
 use crate::domain::names::ServiceName;
 use crate::domain::settings::{HealthSettings, ProbeSettings, TurnSettings};
-use crate::runtime::{Deadline, now};
+use crate::runtime::{Deadline, now, wall};
 use crate::tls::ClientTls;
 use arc_swap::ArcSwap;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
@@ -28,6 +29,7 @@ pub struct Target {
     standing: AtomicU8,
     drained: AtomicBool,
     health: Mutex<Health>,
+    past: Mutex<Past>,
     plan: ArcSwap<Plan>,
     addresses: Addresses,
     waiting: Arc<Waiting>,
@@ -96,6 +98,7 @@ impl Target {
             standing: AtomicU8::new(Rank::Fit as u8),
             drained: AtomicBool::new(false),
             health: Mutex::new(Health::new(now())),
+            past: Mutex::default(),
             plan: ArcSwap::from_pointee(plan),
             addresses: Addresses::new(&addr),
             addr,
@@ -171,13 +174,23 @@ impl Target {
         let health = self.health();
         TargetView {
             address: Arc::clone(&self.label),
-            state: if self.drained.load(Ordering::Relaxed) { "drained" } else { health.state().as_str() },
+            state: self.shown_state(&health),
             reason: health.reason().to_owned(),
             since: now().saturating_duration_since(health.since()),
             outstanding: self.outstanding(),
             queued: self.lanes.queued(),
             addresses: self.addresses.known().as_deref().unwrap_or_default().to_vec(),
         }
+    }
+
+    /// The states it has gone through, the latest first.
+    #[must_use]
+    pub fn past(&self) -> Vec<Change> {
+        self.past.lock().unwrap_or_else(PoisonError::into_inner).latest_first()
+    }
+
+    fn shown_state(&self, health: &Health) -> &'static str {
+        if self.drained.load(Ordering::Relaxed) { "drained" } else { health.state().as_str() }
     }
 
     pub(super) fn addresses(&self) -> &Addresses {
@@ -274,6 +287,9 @@ impl Target {
         };
         let warming = if health.state() == State::Warming { WARMING } else { 0 };
         let troubled = if health.is_troubled() { TROUBLED } else { 0 };
+        let mut past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
+        past.note(self.shown_state(health), health.reason(), wall);
+        drop(past);
         let before = self.standing.swap(rank as u8 | warming | troubled, Ordering::Relaxed);
         if before & RANK >= Rank::Unreachable as u8 && rank < Rank::Unreachable {
             self.waiting.wake();

@@ -19,11 +19,16 @@ export function temporaryFolder() {
 }
 
 /** Starts `clearway run --demo` on free ports and waits until it says that it is ready; with `settings`, as variables. */
-export async function startDemo(folder, settings) {
+export function startDemo(folder, settings) {
+  return start(folder, ['run', '--demo', ...(settings ? [] : ['--https-port', '0', '--http-port', '0'])], settings);
+}
+
+/** Starts the proxy with `settings` as variables, and waits until it says that it is ready. */
+export async function start(folder, parameters, settings) {
   const authority = join(folder, 'ca');
   const configuration = join(folder, 'config');
-  mkdirSync(configuration);
-  const child = spawn(process.env.CLEARWAY_BIN, ['run', '--demo', ...(settings ? [] : ['--https-port', '0', '--http-port', '0'])], {
+  mkdirSync(configuration, { recursive: true });
+  const child = spawn(process.env.CLEARWAY_BIN, parameters, {
     cwd: folder,
     env: {
       PATH: process.env.PATH,
@@ -55,7 +60,7 @@ export async function startDemo(folder, settings) {
   const started = await Promise.race([ready, exited, timer(READY_MS)]);
   if (started !== true) {
     child.kill('SIGKILL');
-    throw new Error(`the demo did not become ready:\n${output.join('\n')}`);
+    throw new Error(`the proxy did not become ready:\n${output.join('\n')}`);
   }
 
   return {
@@ -73,7 +78,7 @@ export async function startDemo(folder, settings) {
       child.kill('SIGTERM');
       const ended = await Promise.race([exited, timer(STOP_MS)]);
       child.kill('SIGKILL');
-      if (ended?.[0] !== 0) throw new Error(`the demo did not stop with 0 (${ended}):\n${output.join('\n')}`);
+      if (ended?.[0] !== 0) throw new Error(`the proxy did not stop with 0 (${ended}):\n${output.join('\n')}`);
     },
   };
 }
@@ -117,8 +122,9 @@ export async function startBrowser(folder, authority) {
   });
 }
 
-/** Opens `url` and gives the page with all that went over the wire or into the console meanwhile. */
-export async function open(browser, url) {
+/** Opens `url` and gives the page with all that went over the wire or into the console meanwhile; a page that never
+ * stops to listen is `load`ed only. */
+export async function open(browser, url, waitUntil = 'networkidle') {
   const page = await browser.newPage();
   const seen = { page, complaints: [], answers: [], protocols: new Map() };
   page.on('console', (message) => {
@@ -130,7 +136,7 @@ export async function open(browser, url) {
   const network = await browser.newCDPSession(page);
   await network.send('Network.enable');
   network.on('Network.responseReceived', ({ response }) => seen.protocols.set(response.url, response.protocol));
-  seen.document = await page.goto(url, { waitUntil: 'networkidle' });
+  seen.document = await page.goto(url, { waitUntil });
   return seen;
 }
 

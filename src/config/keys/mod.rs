@@ -14,6 +14,7 @@ mod local_ca;
 mod logs;
 mod network;
 mod protection;
+mod recent;
 mod targets;
 mod tls;
 mod traces;
@@ -106,6 +107,7 @@ pub(super) const SECTIONS: &[Section] = &[
     Section { path: "pool", help: "Idle connections to targets." },
     Section { path: "access_log", help: "One line for each request." },
     Section { path: "access_log.rotation", help: "When a file is set aside; never, unless a limit is set." },
+    Section { path: "recent", help: "What is kept in memory of requests, for the dashboard and `clearway explain`." },
     Section { path: "log", help: "Events of the proxy itself, on standard error." },
     Section { path: "traces", help: "Requests recorded as OpenTelemetry traces." },
     Section { path: "tls", help: "How TLS is spoken with clients, apart from the certificates shown to them." },
@@ -137,6 +139,7 @@ pub(super) fn keys() -> impl Iterator<Item = &'static Key> {
         .chain(targets::KEYS)
         .chain(control::KEYS)
         .chain(admin_listener::KEYS)
+        .chain(recent::KEYS)
         .chain(acme::KEYS)
         .chain(local_ca::KEYS)
         .chain(tls::KEYS)

@@ -13,6 +13,7 @@ mod local_ca;
 mod logs;
 mod memory;
 mod protection;
+mod recent;
 mod targets;
 mod timeouts;
 mod tls;
@@ -29,6 +30,7 @@ pub use local_ca::LocalCaSettings;
 pub use logs::{AccessFormat, AccessLogSettings, LogFile, LogFormat, LogSettings, Rotation};
 pub use memory::Memory;
 pub use protection::{CrossSite, DefaultKeyRules, FilesProtection, Logins, Protection, TokenGate};
+pub use recent::RecentSettings;
 pub use targets::{Balance, ExpectedStatuses, HealthSettings, HoldLimits, ProbeSettings, TargetSettings};
 pub use timeouts::Timeouts;
 pub use tls::{ClientMode, ClientRuleSettings, HandshakeLimits, TlsPolicy, TlsSettings};
@@ -108,6 +110,8 @@ pub struct Settings {
     pub tickets: TicketSettings,
     /// How TLS is spoken with clients.
     pub tls: TlsSettings,
+    /// What is kept of requests that are over.
+    pub recent: RecentSettings,
 }
 
 /// Whose names are served.
@@ -242,6 +246,7 @@ impl Settings {
             upgrade: UpgradeSettings::default(),
             tickets: TicketSettings::default(),
             tls: TlsSettings::default(),
+            recent: RecentSettings::default(),
         }
     }
 }

@@ -82,7 +82,7 @@ pub struct AccessRecord {
     pub upgraded: bool,
     /// How often it was sent, or tried to be.
     pub attempts: u32,
-    log: AccessLog,
+    pub(super) log: AccessLog,
 }
 
 impl AccessRecord {
@@ -237,7 +237,9 @@ impl Drop for AccessRecord {
                 inner.metrics.add(limit, 1);
             }
         }
-        if self.action.is_none() && self.span.is_none() && !inner.enabled.load(Ordering::Relaxed) {
+        let kept = inner.recent.is_enabled();
+        let unseen = self.action.is_none() && self.span.is_none() && !kept;
+        if unseen && !inner.enabled.load(Ordering::Relaxed) {
             return;
         }
         let total = (inner.clock)().saturating_duration_since(self.begun);
@@ -246,6 +248,9 @@ impl Drop for AccessRecord {
         }
         if let Some(start) = self.span {
             inner.spans.push(spanned::span(self, start, total), &inner.metrics);
+        }
+        if kept {
+            self.keep(fault, total);
         }
         self.log.write(self, total);
     }

@@ -54,7 +54,7 @@ fn logged(format: AccessFormat, metrics: &Metrics, work: impl FnOnce(&AccessLog)
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("access.log");
     let writer = AccessWriter::start(&settings(format, &file), wall).unwrap();
-    work(&writer.for_worker(metrics.worker(0), Instant::now));
+    work(&writer.for_worker(metrics.worker(0), Recent::default(), Instant::now));
     writer.finish();
     std::fs::read_to_string(file).unwrap()
 }
@@ -226,7 +226,7 @@ fn a_record_counts_for_its_action_its_worker_and_its_program() {
     let folder = tempfile::tempdir().unwrap();
     let off = AccessLogSettings { enabled: false, ..settings(AccessFormat::Json, folder.path()) };
     let writer = AccessWriter::start(&off, wall).unwrap();
-    let logs = [0, 1].map(|index| writer.for_worker(metrics.worker(index), Instant::now));
+    let logs = [0, 1].map(|index| writer.for_worker(metrics.worker(index), Recent::default(), Instant::now));
     let facts = facts("127.0.0.1:1", true);
     let polls = Action::of(ServiceName::Api, &http::Method::GET, "/v2.23/queues.get_next_task");
     for (log, status, fault, took) in [
@@ -285,7 +285,7 @@ fn a_disabled_log_counts_but_opens_no_file() {
     let metrics = Metrics::new(1);
     let settings = AccessLogSettings { enabled: false, ..settings(AccessFormat::Json, Path::new("/nonexistent/log")) };
     let writer = AccessWriter::start(&settings, wall).unwrap();
-    let log = writer.for_worker(metrics.worker(0), || unreachable!("the clock is not read"));
+    let log = writer.for_worker(metrics.worker(0), Recent::default(), || unreachable!("the clock is not read"));
     drop(log.start(&facts("127.0.0.1:1", true), &get("/"), HeaderValue::from_static("r"), Instant::now(), wall()));
     log.flush();
     writer.finish();
@@ -297,7 +297,7 @@ fn lines_after_the_end_are_counted_as_dropped() {
     let folder = tempfile::tempdir().unwrap();
     let metrics = Metrics::new(1);
     let writer = AccessWriter::start(&settings(AccessFormat::Json, &folder.path().join("log")), wall).unwrap();
-    let log = writer.for_worker(metrics.worker(0), Instant::now);
+    let log = writer.for_worker(metrics.worker(0), Recent::default(), Instant::now);
     writer.finish();
     drop(record(&log, &facts("127.0.0.1:1", true), &get("/")));
     log.flush();
@@ -375,7 +375,7 @@ fn cost_of_a_line() {
             for enabled in [true, false] {
                 let settings = AccessLogSettings { enabled, ..settings(format, Path::new("/dev/null")) };
                 let writer = AccessWriter::start(&settings, wall).unwrap();
-                let log = writer.for_worker(metrics.worker(0), Instant::now);
+                let log = writer.for_worker(metrics.worker(0), Recent::default(), Instant::now);
                 // The least of many short runs: the machine has other work too.
                 let cost = (0..200).map(|_| cost_of_records(&log, &request, 2_000)).min().unwrap();
                 println!("{target} {format:?} enabled={enabled}: {cost:?} a record");
@@ -499,7 +499,7 @@ fn of_healthy_checks_one_in_so_many_is_written() {
     let settings =
         AccessLogSettings { health_checks: NonZeroUsize::new(10).unwrap(), ..settings(AccessFormat::Json, &file) };
     let writer = AccessWriter::start(&settings, wall).unwrap();
-    let log = writer.for_worker(Metrics::new(1).worker(0), Instant::now);
+    let log = writer.for_worker(Metrics::new(1).worker(0), Recent::default(), Instant::now);
     for (path, status, count) in [("/debug.ping", 200, 25), ("/debug.ping", 503, 4), ("/tasks.create", 200, 2)] {
         for _ in 0..count {
             let mut record = record(&log, &facts("127.0.0.1:5000", true), &get(path));
@@ -517,7 +517,7 @@ fn a_change_of_file_and_form_loses_and_mixes_no_line() {
     let [first, second] = ["first", "second"].map(|name| folder.path().join(name));
     let metrics = Metrics::new(1);
     let writer = AccessWriter::start(&settings(AccessFormat::Json, &first), wall).unwrap();
-    let log = writer.for_worker(metrics.worker(0), Instant::now);
+    let log = writer.for_worker(metrics.worker(0), Recent::default(), Instant::now);
     let facts = facts("127.0.0.1:1", true);
     let open = record(&log, &facts, &get("/open"));
     drop(record(&log, &facts, &get("/one")));
@@ -543,7 +543,7 @@ fn a_log_may_be_enabled_later() {
     let file = folder.path().join("log");
     let enabled = settings(AccessFormat::Json, &file);
     let writer = AccessWriter::start(&AccessLogSettings { enabled: false, ..enabled.clone() }, wall).unwrap();
-    let log = writer.for_worker(Metrics::new(1).worker(0), Instant::now);
+    let log = writer.for_worker(Metrics::new(1).worker(0), Recent::default(), Instant::now);
     drop(record(&log, &facts("127.0.0.1:1", true), &get("/unseen")));
     assert!(writer.open(&settings(AccessFormat::Json, Path::new("/nonexistent/log"))).is_err());
     writer.change(writer.open(&enabled).unwrap());

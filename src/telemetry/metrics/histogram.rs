@@ -75,6 +75,43 @@ impl Durations {
         self.buckets.iter().sum()
     }
 
+    /// Adds what another counted.
+    pub fn add(&mut self, other: &Self) {
+        for (sum, count) in self.buckets.iter_mut().zip(&other.buckets) {
+            *sum = sum.wrapping_add(*count);
+        }
+        self.sum_micros = self.sum_micros.wrapping_add(other.sum_micros);
+    }
+
+    /// What was counted after `earlier`.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let mut since = *self;
+        for (count, before) in since.buckets.iter_mut().zip(&earlier.buckets) {
+            *count = count.saturating_sub(*before);
+        }
+        since.sum_micros = self.sum_micros.saturating_sub(earlier.sum_micros);
+        since
+    }
+
+    /// What the `percent` smallest took at most, estimated: those in one bucket are taken to be spread evenly over it.
+    /// `None` without any. Behind the last bound it is that bound.
+    #[must_use]
+    pub fn estimate(&self, percent: u64) -> Option<Duration> {
+        let wanted = (self.count() * percent).div_ceil(100).max(1);
+        let mut seen = 0;
+        for (index, count) in self.buckets.iter().enumerate() {
+            if seen + count >= wanted {
+                let bound = |index: usize| BOUNDS_MICROS.get(index).copied();
+                let begin = index.checked_sub(1).and_then(bound).unwrap_or(0);
+                let width = bound(index).map_or(0, |end| end - begin);
+                return Some(Duration::from_micros(begin + width * (wanted - seen) / count));
+            }
+            seen += count;
+        }
+        None
+    }
+
     /// The end of the bucket that the `percent` smallest reach into: an upper bound of that percentile. `None` without
     /// any, or where it lies behind the last bound.
     #[must_use]
@@ -113,6 +150,18 @@ mod tests {
                 "{micros}"
             );
         }
+    }
+
+    #[test]
+    fn estimates_lie_inside_their_bucket() {
+        let durations = after(&[900, 900, 900, 900, 900, 900, 900, 900, 900, 40_000]);
+        let micros = |percent| durations.estimate(percent).unwrap().as_micros();
+        assert_eq!((micros(50), micros(90), micros(100)), (555, 1_000, 50_000));
+        assert_eq!(after(&[]).estimate(50), None);
+        assert_eq!(after(&[u64::MAX]).estimate(50), Some(Duration::from_secs(300)));
+        let later = after(&[900, 900, 900, 900, 900, 900, 900, 900, 900, 40_000, 700_000]);
+        let since = later.since(&durations);
+        assert_eq!((since.count(), since.sum_micros), (1, 700_000));
     }
 
     #[test]
