@@ -79,6 +79,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("similar", &["cli"]),
     ("bcrypt", &["clearml", "cli"]),
     ("prost", &["traces"]),
+    ("ratatui", &["cli"]),
     ("rpassword", &["cli"]),
     ("file_rotate", &["telemetry"]),
     ("clap", &["cli"]),

@@ -13,9 +13,9 @@ use crate::telemetry::{Busy, Line, RecentRequest, SECONDS, Second, UploadUnderWa
 use std::time::Duration;
 
 /// Requests of each kind that are shown; more are kept.
-const ERRORS_SHOWN: usize = 50;
+const ERRORS_SHOWN: usize = 30;
 
-/// Uploads that are shown, and that is what is told of the others.
+/// Uploads that are shown; of the others only the number is told.
 const UPLOADS_SHOWN: usize = 100;
 
 /// Actions and workers that are shown.
@@ -79,7 +79,9 @@ impl Running {
 
     /// Why it went to its target.
     fn choice(&self, service: ServiceName, request: &RecentRequest) -> Option<String> {
-        request.facts.target.as_ref()?;
+        if request.target.is_empty() {
+            return None;
+        }
         let own = self.picture.settings.services.get(service);
         let mut text = match (own.targets.len(), own.balance) {
             (1, _) => String::from("the only target of its service"),
@@ -149,7 +151,7 @@ fn upload_view(upload: UploadUnderWay) -> UploadView {
 
 fn request_view(request: RecentRequest) -> RequestView {
     let (side, explanation) = explanation(&request);
-    let RecentRequest { id, method, host, path, worker, client_version, facts, .. } = request;
+    let RecentRequest { id, method, host, path, worker, client_version, target, facts, .. } = request;
     RequestView {
         id,
         at: timestamp(facts.at),
@@ -168,7 +170,7 @@ fn request_view(request: RecentRequest) -> RequestView {
         program: facts.program.as_str().to_owned(),
         client_version: some(client_version),
         worker: some(worker),
-        target: facts.target.map(|target| target.to_string()),
+        target: some(target),
         attempts: facts.attempts,
         queue_ms: facts.queue.map(millis),
         connect_ms: facts.connect.map(millis),

@@ -32,12 +32,14 @@ pub(super) enum Command {
     Check(CheckArgs),
     /// Write a configuration to start from, and what ClearML's server and clients need
     Init(InitArgs),
-    /// Say where a URL leads and why, from the configuration alone
+    /// Say where a URL leads and why, from the configuration alone; or tell the way of a request that is over, by its id
     Explain(ExplainArgs),
     /// Look for what is wrong with a set-up, from the outside in
     Doctor(DoctorArgs),
     /// Show a running proxy: targets, connections, certificates, the last reload
     Status(CallArgs),
+    /// Show live how ClearML is: requests, errors, targets, uploads
+    Top(TopArgs),
     /// Load the configuration of a running proxy again; it takes effect whole or not at all
     Reload(CallArgs),
     /// Send no new requests to a service's targets, or one of them; running ones finish
@@ -151,6 +153,17 @@ impl CallArgs {
         let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         LoadRequest { file: self.config.clone(), environment, overrides: Overrides::default(), cores }
     }
+}
+
+/// `clearway top`.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Keys: q ends it; 1 to 5 or Tab choose the panel; f the service, s the order; arrows scroll.")]
+pub(super) struct TopArgs {
+    /// Print everything once as text; so it is where the output is no terminal
+    #[arg(long)]
+    pub(super) once: bool,
+    #[command(flatten)]
+    pub(super) call: CallArgs,
 }
 
 /// `clearway drain` and `clearway undrain`.
@@ -295,6 +308,11 @@ pub(super) struct SourceArgs {
 }
 
 impl SourceArgs {
+    /// The running proxy whose configuration this is.
+    fn call(&self, socket: Option<PathBuf>, json: bool) -> CallArgs {
+        CallArgs { config: self.config.clone().filter(|_| socket.is_none()), socket, json }
+    }
+
     /// The port that was given for plain http.
     pub(super) const fn plain_port(&self) -> Option<u16> {
         self.http_port

@@ -71,6 +71,11 @@ fn done(value: Value) -> String {
     value.get("done").and_then(Value::as_str).unwrap_or("done").to_owned()
 }
 
+/// What stands at `path`, printed as it is, or as `shown`.
+pub(super) fn show<T: DeserializeOwned>(args: &CallArgs, path: &str, shown: impl FnOnce(T) -> String) -> ExitCode {
+    run(args, ("GET", path, None), PATIENCE, shown)
+}
+
 /// Sends one request and prints what came back: as it is, or as `shown`.
 fn run<T: DeserializeOwned>(
     args: &CallArgs,
@@ -102,7 +107,7 @@ fn run<T: DeserializeOwned>(
 }
 
 /// The answer of the first socket at which a proxy is.
-fn reach(
+pub(super) fn reach(
     args: &CallArgs,
     method: &str,
     target: &str,

@@ -10,12 +10,14 @@ mod check;
 mod client_config;
 mod control;
 mod doctor;
+mod explain_request;
 mod explain_url;
 mod init;
 mod output;
 mod password;
 mod run;
 mod status;
+mod top;
 mod users;
 
 use args::{Args, Command, Reference, UsersCommand};
@@ -55,12 +57,14 @@ fn dispatch(command: Command) -> ExitCode {
         Command::ClientConfig(args) => client_config::client_config(&args),
         Command::Certs(command) => certs::certs(&command),
         Command::Status(args) => control::status(&args),
+        Command::Top(args) => top::top(&args),
         Command::Reload(args) => control::reload(&args),
         Command::Drain(args) => control::drain(&args, "/drain"),
         Command::Undrain(args) => control::drain(&args, "/undrain"),
         Command::Maintenance(args) => control::maintenance(&args),
         Command::Upgrade(args) => control::upgrade(&args),
         Command::Doctor(args) => doctor::doctor(&args),
+        Command::Explain(args) if args.names_a_request() => explain_request::explain(&args.what, &args.call()),
         Command::Explain(args) => explain_url::explain(&args).unwrap_or_else(|failure| {
             output::note(&failure);
             ExitCode::from(USAGE)

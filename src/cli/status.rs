@@ -117,7 +117,7 @@ pub(super) fn columns(rows: impl Iterator<Item = Vec<String>>, headings: &[&str]
 }
 
 /// A length of time in its two largest units.
-fn span(seconds: u64) -> String {
+pub(super) fn span(seconds: u64) -> String {
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
     match (days, hours, minutes) {
         (0, 0, 0) => format!("{seconds}s"),

@@ -26,6 +26,7 @@ mod default_keys;
 mod drain;
 mod early_answers;
 mod faults;
+mod feed;
 mod files_hardening;
 mod floods;
 mod framing;

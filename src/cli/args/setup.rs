@@ -1,6 +1,6 @@
 //! The arguments of `doctor`, `explain` and `init`.
 
-use super::SourceArgs;
+use super::{CallArgs, SourceArgs};
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -47,11 +47,12 @@ pub(in super::super) struct DoctorArgs {
 /// `clearway explain`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  clearway explain https://app.clearml.example.com/api/debug.ping\n  \
-                        clearway explain http://files.clearml.example.com/ --method POST --body\n\n\
+                        clearway explain http://files.clearml.example.com/ --method POST --body\n  \
+                        clearway explain 4f1c0a9e27d3b85600000000000001a7\n\n\
                         Nothing is sent. Exit codes: 0 it would be served, 1 it would be refused, or nobody listens.")]
 pub(in super::super) struct ExplainArgs {
-    /// The URL, whole
-    #[arg(value_name = "URL")]
+    /// The URL, whole; or a request's id, from X-Request-Id, an error page or the access log
+    #[arg(value_name = "URL|REQUEST-ID")]
     pub(in super::super) what: String,
     /// Its method
     #[arg(long, value_name = "METHOD", default_value = "GET")]
@@ -64,9 +65,24 @@ pub(in super::super) struct ExplainArgs {
     pub(in super::super) header: Vec<String>,
     #[command(flatten)]
     pub(in super::super) source: SourceArgs,
+    /// For an id: the admin socket [default: admin.socket of the configuration, else the usual places]
+    #[arg(long, value_name = "PATH")]
+    socket: Option<PathBuf>,
     /// Print one JSON object instead of text
     #[arg(long)]
     pub(in super::super) json: bool,
+}
+
+impl ExplainArgs {
+    /// Whether it is the id of a request: no URL and no host. Who names the socket may ask for an id with a dot.
+    pub(in super::super) fn names_a_request(&self) -> bool {
+        !self.what.contains('/') && (self.socket.is_some() || !self.what.contains('.'))
+    }
+
+    /// The running proxy that may remember it.
+    pub(in super::super) fn call(&self) -> CallArgs {
+        self.source.call(self.socket.clone(), self.json)
+    }
 }
 
 /// `clearway init`.

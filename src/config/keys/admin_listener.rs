@@ -10,7 +10,7 @@ pub(super) const KEYS: &[Key] = &[
     Key::new(
         "admin.listen",
         Slot::Binds(|settings| &mut settings.admin_listener.listen),
-        "Where metrics and health are shown over plain HTTP: /metrics, /healthz, /readyz. Empty: nowhere.\n\
+        "Where the dashboard, /metrics, /healthz and /readyz are shown over plain HTTP. Empty: nowhere.\n\
          [\"127.0.0.1:9180\"] is a good place. Whoever can reach any other than a loopback address needs\n\
          the token of admin.token_file.",
     ),

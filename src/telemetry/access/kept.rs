@@ -34,7 +34,6 @@ impl AccessRecord {
             program: self.program,
             listener: self.facts.listener.as_str(),
             protocol: self.protocol(),
-            target: self.address.clone(),
             queue: self.queue,
             connect: self.connect,
             first_byte: self.first_byte,
@@ -54,6 +53,7 @@ impl AccessRecord {
         entry.text(|out| self.path(out));
         entry.text(|out| out(bytes(self.worker.as_ref())));
         entry.text(|out| out(client_version(bytes(self.client_name.as_ref()))));
+        entry.text(|out| out(self.address.as_ref().map(|address| address.as_bytes()).unwrap_or_default()));
         entry.text(|out| out(self.fault.as_ref().map(|fault| fault.detail.as_bytes()).unwrap_or_default()));
     }
 

@@ -62,7 +62,7 @@ pub struct Durations {
 
 impl Durations {
     /// Adds what `other` counted.
-    pub(super) fn add(&mut self, other: &Self) {
+    pub(in super::super) fn add(&mut self, other: &Self) {
         for (sum, bucket) in self.buckets.iter_mut().zip(&other.buckets) {
             *sum = sum.wrapping_add(*bucket);
         }
@@ -73,14 +73,6 @@ impl Durations {
     #[must_use]
     pub fn count(&self) -> u64 {
         self.buckets.iter().sum()
-    }
-
-    /// Adds what another counted.
-    pub fn add(&mut self, other: &Self) {
-        for (sum, count) in self.buckets.iter_mut().zip(&other.buckets) {
-            *sum = sum.wrapping_add(*count);
-        }
-        self.sum_micros = self.sum_micros.wrapping_add(other.sum_micros);
     }
 
     /// What was counted after `earlier`.

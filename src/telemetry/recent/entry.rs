@@ -5,11 +5,10 @@ use crate::clearml::{Action, Program};
 use crate::domain::fault::FaultKind;
 use crate::domain::names::ServiceName;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 /// What is known of a request besides its texts.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct RequestFacts {
     /// When its head was complete.
     pub at: SystemTime,
@@ -29,8 +28,6 @@ pub struct RequestFacts {
     pub listener: &'static str,
     /// The version it was spoken in.
     pub protocol: &'static str,
-    /// The target that answered, or was tried last.
-    pub target: Option<Arc<str>>,
     /// Spent waiting for a slot of a target.
     pub queue: Option<Duration>,
     /// Spent on the connection to the target.
@@ -64,6 +61,8 @@ pub struct RecentRequest {
     pub worker: String,
     /// How its program named itself and its version; empty for none.
     pub client_version: String,
+    /// The target that answered, or was tried last; empty for none.
+    pub target: String,
     /// What went wrong, in words; empty where nothing did.
     pub detail: String,
     /// The rest.
@@ -71,7 +70,7 @@ pub struct RecentRequest {
 }
 
 /// The texts of a request in the order they are written.
-const TEXTS: usize = 7;
+const TEXTS: usize = 8;
 
 /// One place of a ring.
 #[derive(Default)]
@@ -90,7 +89,7 @@ impl Entry {
         self.written = 0;
     }
 
-    /// Writes the next text: id, method, host, path, worker, client version, detail. What is long is cut off.
+    /// Writes the next text: id, method, host, path, worker, client version, target, detail. What is long is cut off.
     pub(in super::super) fn text(&mut self, write: impl FnOnce(&mut dyn FnMut(&[u8]))) {
         let begin = self.texts.len();
         write(&mut |piece| {
@@ -98,7 +97,7 @@ impl Entry {
             self.texts.extend_from_slice(piece.get(..room).unwrap_or(piece));
         });
         if let Some(end) = self.ends.get_mut(self.written) {
-            // Seven texts of at most 256 bytes.
+            // Eight texts of at most 256 bytes.
             *end = u16::try_from(self.texts.len()).unwrap_or(u16::MAX);
         }
         self.written += 1;
@@ -121,7 +120,7 @@ impl Entry {
 
     /// The request as it is shown; `None` for an empty place.
     pub(super) fn view(&self) -> Option<RecentRequest> {
-        let facts = self.facts.clone()?;
+        let facts = self.facts?;
         let text = |index| shown(self.piece(index));
         Some(RecentRequest {
             id: text(0),
@@ -130,7 +129,8 @@ impl Entry {
             path: text(3),
             worker: text(4),
             client_version: text(5),
-            detail: text(6),
+            target: text(6),
+            detail: text(7),
             facts,
         })
     }

@@ -1,24 +1,26 @@
 //! Ring: the last entries, in places that are used again.
 
 use super::entry::{Entry, RecentRequest};
-use std::collections::VecDeque;
 
-/// The last so many entries, the oldest first.
+/// The last so many entries.
 #[derive(Default)]
 pub(super) struct Ring {
-    entries: VecDeque<Entry>,
+    entries: Vec<Entry>,
     max: usize,
+    /// The place that is used next, which has the oldest entry once all are used.
+    next: usize,
 }
 
 impl Ring {
     /// Keeps at most `max` from now on.
     pub(super) fn resize(&mut self, max: usize) {
-        self.max = max;
-        let surplus = self.entries.len().saturating_sub(max);
+        // The oldest first, so that places can be added behind the youngest.
+        let kept = self.entries.len();
+        self.entries.rotate_left(self.next.min(kept));
+        let surplus = kept.saturating_sub(max);
         self.entries.drain(..surplus);
-        if surplus > 0 {
-            self.entries.shrink_to_fit();
-        }
+        self.entries.shrink_to(max);
+        (self.max, self.next) = (max, 0);
     }
 
     /// Adds what `write` writes; whether another was forgotten for it.
@@ -26,22 +28,31 @@ impl Ring {
         if self.max == 0 {
             return false;
         }
-        let oldest = if self.entries.len() < self.max { None } else { self.entries.pop_front() };
-        let forgotten = oldest.is_some();
-        let mut entry = oldest.unwrap_or_default();
-        entry.clear();
-        write(&mut entry);
-        self.entries.push_back(entry);
+        let forgotten = self.entries.len() == self.max;
+        if !forgotten {
+            self.next = self.entries.len();
+            self.entries.push(Entry::default());
+        }
+        if let Some(entry) = self.entries.get_mut(self.next) {
+            entry.clear();
+            write(entry);
+        }
+        self.next = if self.next + 1 < self.max { self.next + 1 } else { 0 };
         forgotten
     }
 
     /// The latest request with this id.
     pub(super) fn find(&self, id: &str) -> Option<RecentRequest> {
-        self.entries.iter().rev().find(|entry| entry.has_id(id.as_bytes())).and_then(Entry::view)
+        self.latest_first().find(|entry| entry.has_id(id.as_bytes())).and_then(Entry::view)
     }
 
     /// The latest `most`, the latest first.
     pub(super) fn latest(&self, most: usize) -> Vec<RecentRequest> {
-        self.entries.iter().rev().take(most).filter_map(Entry::view).collect()
+        self.latest_first().take(most).filter_map(Entry::view).collect()
+    }
+
+    fn latest_first(&self) -> impl Iterator<Item = &Entry> {
+        let (late, early) = self.entries.split_at(self.next.min(self.entries.len()));
+        late.iter().rev().chain(early.iter().rev())
     }
 }

@@ -20,7 +20,6 @@ fn facts(at: u64, fault: Option<FaultKind>) -> RequestFacts {
         program: Program::Other,
         listener: "https",
         protocol: "HTTP/1.1",
-        target: None,
         queue: None,
         connect: None,
         first_byte: None,
@@ -37,7 +36,7 @@ fn keep(recent: &Recent, metrics: &Metrics, id: &str, at: u64, fault: Option<Fau
     let end = fault.map_or(End::Well, |kind| End::Badly(kind.side()));
     recent.keep(end, &metrics.worker(0), |entry| {
         entry.facts(facts(at, fault));
-        for text in [id, "GET", "host", "/path", "worker", "", "detail"] {
+        for text in [id, "GET", "host", "/path", "worker", "", "target", "detail"] {
             entry.text(|out| out(text.as_bytes()));
         }
     });
@@ -54,11 +53,19 @@ fn the_last_are_kept_in_places_that_are_used_again() {
     assert_eq!(metrics.total(Counter::RecentForgotten), 2);
     let found = recents.find("r3").unwrap();
     assert_eq!([&found.id, &found.method, &found.host, &found.path], ["r3", "GET", "host", "/path"]);
-    assert_eq!([&found.worker, &found.client_version, &found.detail], ["worker", "", "detail"]);
+    assert_eq!(
+        [&found.worker, &found.client_version, &found.target, &found.detail],
+        ["worker", "", "target", "detail"]
+    );
+    recents.resize(&settings(5, 1));
+    (5..7).for_each(|number| keep(&recent, &metrics, &format!("r{number}"), number, None));
+    assert!(["r2", "r3", "r4", "r5", "r6"].iter().all(|id| recents.find(id).is_some()), "there is room for more");
+    keep(&recent, &metrics, "r7", 7, None);
+    assert!(recents.find("r2").is_none(), "the oldest goes");
     recents.resize(&settings(1, 1));
-    assert!(recents.find("r3").is_none() && recents.find("r4").is_some());
+    assert!(recents.find("r6").is_none() && recents.find("r7").is_some());
     recents.resize(&settings(0, 0));
-    assert!(!recent.is_enabled() && recents.find("r4").is_none());
+    assert!(!recent.is_enabled() && recents.find("r7").is_none());
 }
 
 #[test]
@@ -87,7 +94,7 @@ fn texts_are_cut_and_cannot_move_a_cursor() {
     let (metrics, recents) = (Metrics::new(1), Recents::new(1, &settings(1, 1)));
     let (long, bad) = ("x".repeat(1_000), "\u{1b}[2J\u{202e}a");
     recents.worker(0).keep(End::Well, &metrics.worker(0), |entry| {
-        for text in ["id", bad, &long, "p", "w", "c", "d"] {
+        for text in ["id", bad, &long, "p", "w", "c", "t", "d"] {
             entry.text(|out| out(text.as_bytes()));
         }
         entry.facts(facts(0, None));
