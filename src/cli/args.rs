@@ -205,7 +205,10 @@ impl CallArgs {
 
 /// `clearway top`.
 #[derive(Clone, Debug, clap::Args)]
-#[command(after_help = "Keys: q ends it; 1 to 5 or Tab choose the panel; f the service, s the order; arrows scroll.")]
+#[command(
+    after_help = "Keys: q ends it; 1 to 5 or Tab choose the panel; f the service, s the order; arrows scroll.\n\n\
+                        Examples:\n  clearway top\n  clearway top --once\n  clearway top --socket /run/clearway/admin.sock"
+)]
 pub(super) struct TopArgs {
     /// Print everything once as text; so it is where the output is no terminal
     #[arg(long)]

@@ -181,7 +181,8 @@ fn maintenance_ends_by_itself() {
     let proxy = Proxy::to(&origin);
     assert_eq!(proxy.command(&["maintenance", "on", "--for", "1s"]).0, 0);
     assert_eq!(Client::https(&proxy).get(API, "/").status, 503);
-    proxy.event("maintenance ended by itself");
+    // Each service says so.
+    proxy.events().wait_times("the end for each", 3, |event| event["message"] == "maintenance ended by itself");
     assert_eq!(Client::https(&proxy).get(API, "/").status, 200);
     assert!(status(&proxy)["services"][1]["maintenance"].is_null());
 }

@@ -10,6 +10,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
+use std::time::{Duration, SystemTime};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// A CA of this test run.
@@ -77,7 +78,9 @@ impl Pki {
 
     /// A leaf for `names` that is out of date.
     pub(crate) fn issue_expired(&self, names: &[&str]) -> Leaf {
-        self.issue_with(names, |params| params.not_after = date_time_ymd(2024, 1, 1))
+        self.issue_with(names, |params| {
+            (params.not_before, params.not_after) = (date_time_ymd(2023, 1, 1), date_time_ymd(2024, 1, 1));
+        })
     }
 
     /// A client's certificate with this subject's common name.
@@ -121,14 +124,20 @@ impl Pki {
     }
 
     /// A leaf for `names` that ends then.
-    pub(crate) fn issue_until(&self, names: &[&str], end: std::time::SystemTime) -> Leaf {
-        self.issue_with(names, |params| params.not_after = end.into())
+    pub(crate) fn issue_until(&self, names: &[&str], end: SystemTime) -> Leaf {
+        // Short-lived ones would be spoken of later.
+        let begin = end - Duration::from_secs(800 * 24 * 3_600);
+        self.issue_with(names, |params| (params.not_before, params.not_after) = (begin.into(), end.into()))
     }
 
     fn issue_with(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Leaf {
         let names = names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let mut params = CertificateParams::new(names.clone()).unwrap();
         params.distinguished_name.push(DnType::CommonName, names[0].clone());
+        // As long as what an authority gives: nothing is said about it.
+        let day = Duration::from_secs(24 * 3_600);
+        let now = SystemTime::now();
+        (params.not_before, params.not_after) = ((now - day).into(), (now + 365 * day).into());
         change(&mut params);
         let key = KeyPair::generate().unwrap();
         let leaf = params.signed_by(&key, &self.issuer).unwrap();
