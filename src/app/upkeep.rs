@@ -3,9 +3,9 @@
 //! It looks at the wall clock again at least every hour: that of a machine that slept may have jumped.
 
 use super::running::Running;
-use crate::domain::expiry::{Ending, Said, Step, days_left};
+use crate::domain::expiry::{Ending, Said, Step};
 use crate::runtime::{Deadline, wall};
-use crate::telemetry::{Counter, Gauge};
+use crate::telemetry::Counter;
 use crate::tls::LoadedCertificate;
 use std::time::{Duration, SystemTime};
 use time::OffsetDateTime;
@@ -25,10 +25,6 @@ impl Running {
         let now = wall();
         let endings = self.endings();
         self.say_endings(&endings, now);
-        let left = endings.iter().map(|ending| days_left(now, ending.not_after)).min();
-        // Per certificate the days are in `StatusView::certificates`.
-        let left = left.and_then(|days| u64::try_from(days).ok()).unwrap_or(0);
-        self.metrics.worker(0).set(Gauge::CertificateDaysLeft, left);
         let next = Said::next(&endings, now).into_iter().chain(self.picture.certificates.renew_at).min();
         let wait = next.map_or(LOOK_MAX, |at| at.duration_since(now).unwrap_or_default());
         self.agenda.wait(Deadline::after(wait.clamp(LOOK_MIN, LOOK_MAX)));

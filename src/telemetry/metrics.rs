@@ -148,7 +148,6 @@ rows! {
         Held = "clearway_held_requests", "Requests waiting for a target that accepts.";
         Tunnels = "clearway_tunnels", "Open tunnels.";
         PooledConnections = "clearway_pooled_connections", "Idle connections to targets.";
-        CertificateDaysLeft = "clearway_certificate_days_left", "Whole days until the first certificate in use ends.";
         DefaultKeys = "clearway_default_keys", "Published default logins and token secrets that open the server.";
     }
 }

@@ -54,13 +54,6 @@ impl WorkerMetrics {
         GaugeGuard { worker: self.clone(), gauge }
     }
 
-    /// Sets `gauge` to `level`. For what is read from elsewhere, and by one worker only: levels are added up.
-    pub fn set(&self, gauge: Gauge, level: u64) {
-        if let Some(cell) = self.0.gauges.get(gauge as usize) {
-            cell.store(level, Ordering::Relaxed);
-        }
-    }
-
     /// Counts a fault that belongs to no access record; a record counts its own.
     pub fn fault(&self, kind: FaultKind) {
         add(&self.0.faults, kind.index(), 1);
