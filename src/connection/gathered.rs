@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Bytes that wait for the flush at most: four of the largest frames that every client takes.
+/// Bytes that wait for the flush at most: the answers of some dozen small requests.
 const KEPT: usize = 64 * 1024;
 
 /// Writes of this size pass at once, behind what is kept: a download gains nothing from a copy.
@@ -68,6 +68,12 @@ fn lock<I>(gather: &Mutex<Gather<I>>) -> MutexGuard<'_, Gather<I>> {
     gather.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+impl<I> Gather<I> {
+    fn fail(&mut self) -> Result<()> {
+        self.failure.take().map_or(Ok(()), Err)
+    }
+}
+
 impl<I: AsyncWrite + Unpin> Gather<I> {
     /// Hands everything that is kept to the transport.
     fn poll_hand_on(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
@@ -110,16 +116,12 @@ impl<I: AsyncWrite + Unpin> Gather<I> {
         self.unflushed = false;
         Poll::Ready(Ok(()))
     }
-
-    fn fail(&mut self) -> Result<()> {
-        self.failure.take().map_or(Ok(()), Err)
-    }
 }
 
 impl<I: AsyncRead + Unpin> AsyncRead for Gathered<I> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<Result<()>> {
         let mut gather = self.lock();
-        gather.failure.take().map_or(Ok(()), Err)?;
+        gather.fail()?;
         Pin::new(&mut gather.inner).poll_read(cx, buf)
     }
 }
