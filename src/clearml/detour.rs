@@ -15,14 +15,24 @@ use percent_encoding::percent_decode_str;
 #[must_use]
 pub fn detour(path: &str) -> Option<(ServiceName, String)> {
     let passed_on = [(ServiceName::Api, "/api"), (ServiceName::Files, "/files")];
-    let plain_spelling = !path.contains('%') && !path.contains("//") && !path.contains("/.");
-    if plain_spelling && passed_on.iter().all(|(_, prefix)| !path.starts_with(prefix)) {
+    if is_plain(path) && passed_on.iter().all(|(_, prefix)| !path.starts_with(prefix)) {
         return None;
     }
     let path = normal(path);
     let (service, prefix) = passed_on.into_iter().find(|(_, prefix)| path.starts_with(prefix))?;
     let rest = path.find(&format!("{prefix}/")).and_then(|at| path.get(at + prefix.len()..));
     Some((service, rest.unwrap_or(&path).to_owned()))
+}
+
+/// Whether nothing in it is spelled in another way than the web server reads it: no `%`, no `//`, no `/.`. Looked at for
+/// every request, so in one pass.
+fn is_plain(path: &str) -> bool {
+    let mut before = 0;
+    path.bytes().all(|byte| {
+        let odd = byte == b'%' || (before == b'/' && matches!(byte, b'/' | b'.'));
+        before = byte;
+        !odd
+    })
 }
 
 fn normal(path: &str) -> String {

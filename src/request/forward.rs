@@ -20,6 +20,7 @@ use crate::runtime::{Deadline, now};
 use crate::telemetry::{AccessRecord, Counter};
 use crate::upstream::{Answering, ExchangeError, Exchanged, Lease, Outbound, Rest, Target};
 use http::{Response, StatusCode, response};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,7 +32,7 @@ pub(super) struct Reply {
     pub(super) head: response::Parts,
     pub(super) answering: Answering,
     /// What is left of the request, whose answer came early.
-    pub(super) rest: Option<Rest<OutgoingBody>>,
+    pub(super) rest: Option<Box<Rest<OutgoingBody>>>,
     pub(super) lease: Lease,
     /// The head of the request, where it had no body.
     pub(super) asked: Vec<u8>,
@@ -87,10 +88,10 @@ pub(super) fn pass_on(
 }
 
 /// Goes on sending a body behind its answer, in a task of its own, until nothing of it moved for `patience`.
-fn send_on(scope: &Scope, rest: Rest<OutgoingBody>, upload: Option<Arc<Upload>>, patience: Duration) {
+fn send_on(scope: &Scope, rest: Box<Rest<OutgoingBody>>, upload: Option<Arc<Upload>>, patience: Duration) {
     scope.worker.tasks.spawn("rest of a body", async move {
         // Cut off when it stands still: the target then sees an incomplete request, never a complete one.
-        head_in_time(rest.send(), upload.as_deref(), patience).await;
+        head_in_time(pin!(rest.send()), upload.as_deref(), patience).await;
     });
 }
 
@@ -116,13 +117,17 @@ pub(super) async fn exchange(
         record.attempts += 1;
         let begun = now();
         record.connect = Some(begun.saturating_duration_since(searched).saturating_sub(search.turn.waited));
-        match head_in_time(connection.exchange(outbound, to_head), upload, timeouts.first_byte).await {
-            Some(Ok(Exchanged { head, answering, rest, asked })) => {
+        let answered = {
+            let exchange = pin!(connection.exchange(&mut outbound, to_head));
+            head_in_time(exchange, upload, timeouts.first_byte).await
+        };
+        match answered {
+            Some(Ok(Exchanged { head, answering, rest })) => {
                 record.first_byte = Some(now().saturating_duration_since(begun));
                 lease.target().answered();
-                return Ok(Reply { head, answering, rest, lease, asked });
+                return Ok(Reply { head, answering, rest, lease, asked: outbound.into_head() });
             }
-            Some(Err(ExchangeError::Unsent(unsent))) => {
+            Some(Err(ExchangeError::Unsent)) => {
                 worker.metrics.add(Counter::Retries, 1);
                 if search.deadline.passed() {
                     let detail = "every connection to the service ended before it took a byte";
@@ -133,7 +138,6 @@ pub(super) async fn exchange(
                     lease.target().broke("it accepts and closes");
                     Deadline::after(BACK_OFF).wait().await;
                 }
-                outbound = *unsent;
             }
             Some(Err(error)) => return Err(broken(error, upload, worker, lease.target())),
             None => {
@@ -145,8 +149,11 @@ pub(super) async fn exchange(
 }
 
 /// Waits for the head; `None` when neither it nor any byte of the request's body moved for `limit`.
-async fn head_in_time<T>(sending: impl Future<Output = T>, upload: Option<&Upload>, limit: Duration) -> Option<T> {
-    let mut sending = std::pin::pin!(sending);
+async fn head_in_time<F: Future>(
+    mut sending: Pin<&mut F>,
+    upload: Option<&Upload>,
+    limit: Duration,
+) -> Option<F::Output> {
     let mut until = Deadline::after(limit);
     loop {
         if let Some(done) = until.bound(sending.as_mut()).await {
@@ -157,7 +164,7 @@ async fn head_in_time<T>(sending: impl Future<Output = T>, upload: Option<&Uploa
     }
 }
 
-fn broken<B>(error: ExchangeError<B>, upload: Option<&Upload>, worker: &Worker, target: &Target) -> Fault {
+fn broken(error: ExchangeError, upload: Option<&Upload>, worker: &Worker, target: &Target) -> Fault {
     if let Some(fault) = upload.and_then(|upload| upload.fault()) {
         return fault.clone();
     }
@@ -165,7 +172,7 @@ fn broken<B>(error: ExchangeError<B>, upload: Option<&Upload>, worker: &Worker, 
         ExchangeError::Broken(error) => target.broke(&format!("a request got no answer: {error}")),
         ExchangeError::BadAnswer(what) => target.broke(what),
         ExchangeError::TooLarge => target.broke("the head of an answer is too large"),
-        ExchangeError::Body | ExchangeError::Unsent(_) => {}
+        ExchangeError::Body | ExchangeError::Unsent => {}
     }
     match error {
         ExchangeError::BadAnswer(what) => Fault::new(FaultKind::BadAnswer, what),
@@ -181,6 +188,6 @@ fn broken<B>(error: ExchangeError<B>, upload: Option<&Upload>, worker: &Worker, 
         }
         ExchangeError::Body => Fault::new(FaultKind::BadBody, "the request body ended early"),
         // Handled before: an unsent request is sent elsewhere.
-        ExchangeError::Unsent(_) => Fault::new(FaultKind::Internal, "an unsent request was given up"),
+        ExchangeError::Unsent => Fault::new(FaultKind::Internal, "an unsent request was given up"),
     }
 }

@@ -61,11 +61,12 @@ impl<'a> Search<'a> {
                 self.worker.metrics.add(Counter::HeldRequestsFull, 1);
                 return Err(Fault::new(FaultKind::Unreachable, self.detail("no more requests may wait")));
             };
-            if let Some(found) = self.wait(held, record).await? {
+            // Rare, as is the last dial: in boxes, so that no other request keeps room for them.
+            if let Some(found) = Box::pin(self.wait(held, record)).await? {
                 return Ok(found);
             }
         }
-        self.last_dial(record).await
+        Box::pin(self.last_dial(record)).await
     }
 
     async fn wait(&mut self, held: Held, record: Option<&AccessRecord>) -> Result<Option<(Lease, Connection)>, Fault> {

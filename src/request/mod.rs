@@ -99,7 +99,8 @@ async fn answer(
     let admitted = admit::admit(scope, site, route, checked)?;
     let outgoing = outgoing::prepare(admitted, scope, site, record, trace);
     let mut answer = if outgoing.websocket() {
-        upgrade::open(scope, site, outgoing, record).await
+        // Rare, as are the other boxes here: no other request keeps room for it.
+        Box::pin(upgrade::open(scope, site, outgoing, record)).await
     } else {
         forward::send(scope, site, outgoing, record).await
     }?;
@@ -107,7 +108,7 @@ async fn answer(
         protect::settle(scope, login, answer.0.status(), answer.0.headers());
     }
     if let Some(urls) = told {
-        answer = web_configuration::complete(answer, &urls, scope).await?;
+        answer = Box::pin(web_configuration::complete(answer, &urls, scope)).await?;
     }
     polish::polish(&mut answer, &remembered, scope, site, record);
     Ok(answer)

@@ -25,7 +25,6 @@ use http::header::{self, HeaderMap, HeaderName};
 use http::{HeaderValue, Method, Request, Version};
 use http_body::Body;
 use hyper::upgrade::OnUpgrade;
-use std::io::Write;
 use std::sync::Arc;
 
 /// Room for the fields that we add, and then some.
@@ -216,14 +215,21 @@ impl Head {
         self.field("x-forwarded-proto", told(&X_FORWARDED_PROTO).unwrap_or(scope.facts.scheme().as_bytes()));
         match told(&X_FORWARDED_PORT) {
             Some(port) => self.field("x-forwarded-port", port),
-            // Writing into memory cannot fail.
-            None => drop(write!(self.0, "x-forwarded-port: {}\r\n", named_port.unwrap_or(scope.port()))),
+            None => self.port(named_port.unwrap_or(scope.port())),
         }
         self.field("x-forwarded-host", told(&X_FORWARDED_HOST).unwrap_or(authority.as_bytes()));
         self.field("x-request-id", record.request_id.as_bytes());
         if let Some(client) = &record.client_certificate {
             self.describe_certificate(client);
         }
+    }
+
+    /// Without the formatting machinery: this is done for every request.
+    fn port(&mut self, port: u16) {
+        self.0.extend_from_slice(b"x-forwarded-port: ");
+        let leading = [10_000, 1_000, 100, 10].into_iter().filter(|place| port >= *place);
+        self.0.extend(leading.chain([1]).map(|place| b'0' + (port / place % 10) as u8));
+        self.0.extend_from_slice(b"\r\n");
     }
 
     /// Whom the client's certificate names. Its texts are ASCII without control characters.

@@ -121,8 +121,8 @@ async fn go_on(
     let mut search = Search::new(&worker, &site, Turn::new(&site, service, Some(Lane::Calls)), deadline);
     while !deadline.passed() {
         let (lease, connection) = search.connection(head.len() as u64, None).await.ok()?;
-        let outbound = Outbound::new(head.clone(), OutgoingBody::empty(), Framing::Length(0));
-        match deadline.bound(connection.exchange(outbound, false)).await? {
+        let mut outbound = Outbound::new(head.clone(), OutgoingBody::empty(), Framing::Length(0));
+        match deadline.bound(connection.exchange(&mut outbound, false)).await? {
             Ok(Exchanged { head, answering, .. }) if remainder.is_given_by(head.status, &head.headers) => {
                 lease.target().answered();
                 return Some((answering, lease));

@@ -1,6 +1,10 @@
 //! The only reader of time.
 
+use pin_project_lite::pin_project;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime};
+use tokio::time::Timeout;
 
 /// The monotonic clock.
 #[must_use]
@@ -83,7 +87,24 @@ impl Deadline {
     ///
     /// # Cancel safety
     /// As `work`.
-    pub async fn bound<F: Future>(self, work: F) -> Option<F::Output> {
-        tokio::time::timeout_at(self.0.into(), work).await.ok()
+    pub fn bound<F: Future>(self, work: F) -> Bound<F> {
+        Bound { timeout: tokio::time::timeout_at(self.0.into(), work) }
+    }
+}
+
+pin_project! {
+    /// Work with an end: `Deadline::bound`. An `async fn` would keep room for the work twice, before it begins and after.
+    #[derive(Debug)]
+    pub struct Bound<F> {
+        #[pin]
+        timeout: Timeout<F>,
+    }
+}
+
+impl<F: Future> Future for Bound<F> {
+    type Output = Option<F::Output>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.project().timeout.poll(cx).map(Result::ok)
     }
 }

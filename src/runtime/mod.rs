@@ -18,7 +18,7 @@ mod tunnel;
 mod worker;
 
 pub use activation::activated_sockets;
-pub use clock::{Deadline, monotonic_micros, now, wall};
+pub use clock::{Bound, Deadline, monotonic_micros, now, wall};
 pub use files::open_file;
 pub use handover::{receive_descriptor, send_descriptor};
 pub use link::{ClientLink, Interim, InterimSender};

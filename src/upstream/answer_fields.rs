@@ -29,6 +29,10 @@ pub(super) struct Fields {
     pub(super) close: bool,
     /// The protocol is switched to WebSocket, if it is switched.
     pub(super) websocket: bool,
+    /// A `Date` was taken.
+    dated: bool,
+    /// A `Server` was taken.
+    named_server: bool,
     /// `Connection` fields that name more than `close` and `keep-alive`.
     named: Vec<HeaderValue>,
 }
@@ -53,7 +57,8 @@ impl Fields {
             header::UPGRADE => self.websocket = value.as_bytes().eq_ignore_ascii_case(b"websocket"),
             header::TE => {}
             _ if matches!(name.as_str(), "keep-alive" | "proxy-connection") => {}
-            header::DATE | header::SERVER if self.headers.contains_key(&name) => {}
+            header::DATE if std::mem::replace(&mut self.dated, true) => {}
+            header::SERVER if std::mem::replace(&mut self.named_server, true) => {}
             _ => {
                 self.headers.append(name, value);
             }

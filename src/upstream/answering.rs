@@ -16,17 +16,35 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// An answer under way.
 #[derive(Debug)]
 pub struct Answering {
-    /// `None` once the answer has ended or failed.
+    /// `None` once the answer has failed, or has ended and left nothing that may be used again.
     pub(super) connection: Option<Connection>,
     pub(super) decoder: Decoder,
     /// The request is complete in the socket.
     pub(super) sent: bool,
     /// The target reset the connection, which only whoever wrote was told.
-    pub(super) reset: Arc<AtomicBool>,
+    pub(super) reset: Reset,
     pub(super) keeps_alive: bool,
     pub(super) websocket: bool,
-    /// The connection, once it may be used again.
-    pub(super) free: Option<Connection>,
+    /// The answer has ended, and its connection may be used again.
+    pub(super) free: bool,
+}
+
+/// Whether the target reset the connection while the request was written.
+#[derive(Debug)]
+pub(super) enum Reset {
+    /// The request is written, as far as it ever will be.
+    Seen(bool),
+    /// The rest of the request is written by somebody else, who notes it here.
+    Awaited(Arc<AtomicBool>),
+}
+
+impl Reset {
+    fn is_seen(&self) -> bool {
+        match self {
+            Self::Seen(seen) => *seen,
+            Self::Awaited(seen) => seen.load(Ordering::Relaxed),
+        }
+    }
 }
 
 /// Why an answer ended early.
@@ -44,7 +62,7 @@ impl std::error::Error for AnswerCut {}
 impl Answering {
     /// The connection, where answer and request are both complete and it may carry another request.
     pub fn take_free(&mut self) -> Option<Connection> {
-        self.free.take()
+        self.connection.take_if(|_| self.free).map(Connection::rested)
     }
 
     /// Whether the target named WebSocket as the protocol it switches to.
@@ -56,7 +74,7 @@ impl Answering {
     /// Whether the answer was taken to its end.
     #[must_use]
     pub fn ended(&self) -> bool {
-        self.connection.is_none()
+        self.free || self.connection.is_none()
     }
 
     /// How long the rest of the body is.
@@ -80,7 +98,7 @@ impl Answering {
     /// # Cancel safety
     /// Nothing is lost between two calls; dropping it closes the connection.
     pub fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, AnswerCut>>> {
-        let Some(connection) = &mut self.connection else { return Poll::Ready(None) };
+        let Some(connection) = self.connection.as_mut().filter(|_| !self.free) else { return Poll::Ready(None) };
         loop {
             let taken = match self.decoder.take(&mut connection.read) {
                 Ok(taken) => taken,
@@ -95,7 +113,7 @@ impl Answering {
                 }
                 Taken::More => match ready!(connection.poll_fill(cx)) {
                     Ok(0) => match self.decoder.close() {
-                        Ok(()) if self.reset.load(Ordering::Relaxed) => {
+                        Ok(()) if self.reset.is_seen() => {
                             return Poll::Ready(Some(Err(self.cut("the target reset the connection"))));
                         }
                         Ok(()) => continue,
@@ -120,7 +138,8 @@ impl Answering {
     /// The answer is complete. The connection is free if the request is too, and nothing came behind the answer.
     pub(super) fn finish(&mut self) {
         let whole = |connection: &Connection| self.keeps_alive && self.sent && connection.read.is_empty();
-        self.free = self.connection.take().filter(whole).map(Connection::rested);
+        self.free = self.connection.as_ref().is_some_and(whole);
+        self.connection.take_if(|_| !self.free);
     }
 }
 

@@ -159,7 +159,7 @@ impl Connector {
             [addr] => (*addr, self.attempt(*addr, deadline).await.map_err(|error| ConnectError::Dial(*addr, error))?),
             several => {
                 let dial = |addr| async move { self.attempt(addr, deadline).await.map(|stream| (addr, stream)) };
-                let won = race(several, dial).await.ok_or(ConnectError::Deadline)?;
+                let won = Box::pin(race(several, dial)).await.ok_or(ConnectError::Deadline)?;
                 won.map_err(|(addr, error)| ConnectError::Dial(addr, error))?
             }
         };
@@ -168,7 +168,8 @@ impl Connector {
                 return Err(ConnectError::Tls(addr, io::Error::other("no authority is given")));
             }
             None => Stream::Plain(stream),
-            Some(tls) => self.secure(target, tls, addr, stream, deadline).await?,
+            // Rare, and large: in a box, so that no other request keeps room for it.
+            Some(tls) => Box::pin(self.secure(target, tls, addr, stream, deadline)).await?,
         };
         Ok(Connection::new(stream, target.id(), self.answer_head))
     }

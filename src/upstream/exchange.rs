@@ -10,7 +10,7 @@
 use super::answer_bytes::Decoder;
 use super::answer_fields::HeadError;
 use super::answer_head::{AnswerHead, take_head};
-use super::answering::Answering;
+use super::answering::{Answering, Reset};
 use super::connection::{Connection, Io};
 use super::outbound::Outbound;
 use super::stream::{Stream, Writer};
@@ -45,7 +45,7 @@ where
     ///
     /// # Cancel safety
     /// Dropping the future closes the connection's sending side: the target sees an incomplete request.
-    pub async fn send(mut self) {
+    pub async fn send(mut self: Box<Self>) {
         if poll_fn(|cx| self.outbound.poll_write(cx, &mut self.writer)).await.is_err() {
             return;
         }
@@ -58,9 +58,9 @@ where
 
 /// Why there is no answer.
 #[derive(Debug)]
-pub enum ExchangeError<B> {
-    /// The connection was closed before it took one byte; the request is returned, safe to send elsewhere.
-    Unsent(Box<Outbound<B>>),
+pub enum ExchangeError {
+    /// The connection was closed before it took one byte; the request is whole and safe to send elsewhere.
+    Unsent,
     /// Bytes may have reached the target, and no answer came.
     Broken(io::Error),
     /// The answer is none.
@@ -72,26 +72,23 @@ pub enum ExchangeError<B> {
 }
 
 impl Connection {
-    /// Sends one request and waits for the head of its answer. `to_head` is for HEAD, whose answers have no body.
+    /// Sends one request and waits for the head of its answer. `to_head` is for HEAD, whose answers have no body. The
+    /// request stays with the caller, who keeps it where it is: moving it costs more than most steps of an exchange.
     ///
     /// # Errors
-    /// `ExchangeError`; only `Unsent` is safe to send elsewhere.
+    /// `ExchangeError`; only after `Unsent` is `outbound` safe to send elsewhere.
     ///
     /// # Cancel safety
     /// Dropping the future closes the connection.
     ///
     /// Source: RFC 9112 sections 6.3 and 9.
-    pub async fn exchange<B>(
-        mut self,
-        mut outbound: Outbound<B>,
-        to_head: bool,
-    ) -> Result<Exchanged<B>, ExchangeError<B>>
+    pub async fn exchange<B>(mut self, outbound: &mut Outbound<B>, to_head: bool) -> Result<Exchanged<B>, ExchangeError>
     where
         B: Body<Data = Bytes> + Unpin,
     {
         let mut interim = 0;
         let head = loop {
-            match poll_fn(|cx| self.poll_head(cx, &mut outbound, to_head)).await {
+            match poll_fn(|cx| self.poll_head(cx, outbound, to_head)).await {
                 Ok(head)
                     if head.parts.status.is_informational() && head.parts.status != StatusCode::SWITCHING_PROTOCOLS =>
                 {
@@ -103,7 +100,8 @@ impl Connection {
                 }
                 Ok(head) => break head,
                 Err(NoHead::Closed(_)) if !outbound.begun() => {
-                    return Err(ExchangeError::Unsent(Box::new(outbound.again())));
+                    outbound.again();
+                    return Err(ExchangeError::Unsent);
                 }
                 Err(NoHead::Closed(error)) => return Err(ExchangeError::Broken(error)),
                 Err(NoHead::Head(HeadError::TooLarge)) => return Err(ExchangeError::TooLarge),
@@ -112,13 +110,14 @@ impl Connection {
             }
         };
         let AnswerHead { parts, end, keeps_alive, websocket } = head;
-        let reset = Arc::new(AtomicBool::new(outbound.reset()));
+        let mut reset = Reset::Seen(outbound.reset());
         let sent = outbound.sent();
         let (connection, writer) = if outbound.sending() { self.split() } else { (self, None) };
-        let (rest, asked) = match writer {
-            Some(writer) => (Some(Rest { writer, outbound, reset: Arc::clone(&reset) }), Vec::new()),
-            None => (None, outbound.into_head()),
-        };
+        let rest = writer.map(|writer| {
+            let seen = Arc::new(AtomicBool::new(false));
+            reset = Reset::Awaited(Arc::clone(&seen));
+            Box::new(Rest { writer, outbound: outbound.take(), reset: seen })
+        });
         let mut answering = Answering {
             connection: Some(connection),
             decoder: Decoder::new(end),
@@ -126,12 +125,12 @@ impl Connection {
             reset,
             keeps_alive,
             websocket,
-            free: None,
+            free: false,
         };
         if answering.decoder.ended() && parts.status != StatusCode::SWITCHING_PROTOCOLS {
             answering.finish();
         }
-        Ok(Exchanged { head: parts, answering, rest, asked })
+        Ok(Exchanged { head: parts, answering, rest })
     }
 
     fn poll_head<B>(
@@ -175,9 +174,7 @@ pub struct Exchanged<B> {
     /// The rest of it.
     pub answering: Answering,
     /// What is left of its request.
-    pub rest: Option<Rest<B>>,
-    /// The head of its request, where that had no body.
-    pub asked: Vec<u8>,
+    pub rest: Option<Box<Rest<B>>>,
 }
 
 /// Why no head was read.

@@ -111,12 +111,15 @@ async fn ask(
         tried = tried.with(lease.place());
         let target = lease.target();
         match connector.connect(target, deadline).await {
-            Ok(connection) => match connection.exchange(question.outbound(&target.addr().authority()), false).await {
-                Ok(Exchanged { head, answering, .. }) => return whole(head, answering).await,
-                // Closed before it took a byte.
-                Err(ExchangeError::Unsent(_)) => {}
-                Err(error) => return Err(broken(format!("{error:?}"))),
-            },
+            Ok(connection) => {
+                let mut outbound = question.outbound(&target.addr().authority());
+                match connection.exchange(&mut outbound, false).await {
+                    Ok(Exchanged { head, answering, .. }) => return whole(head, answering).await,
+                    // Closed before it took a byte.
+                    Err(ExchangeError::Unsent) => {}
+                    Err(error) => return Err(broken(format!("{error:?}"))),
+                }
+            }
             Err(error) => last = Some(error),
         }
     }

@@ -73,18 +73,12 @@ where
     /// A request with `head` (request line to empty line) and `body`, whose framing the head announces.
     #[must_use]
     pub fn new(head: Vec<u8>, body: B, framing: Framing) -> Self {
-        let body = (framing != Framing::Length(0)).then_some(body);
-        Self {
-            lead: head,
-            lead_written: 0,
-            data: VecDeque::new(),
-            body,
-            framing,
-            given: 0,
-            begun: false,
-            state: State::Sending,
-            interims: None,
-        }
+        Self::in_state(State::Sending, head, (framing != Framing::Length(0)).then_some(body), framing)
+    }
+
+    fn in_state(state: State, lead: Vec<u8>, body: Option<B>, framing: Framing) -> Self {
+        let begun = state != State::Sending;
+        Self { lead, lead_written: 0, data: VecDeque::new(), body, framing, given: 0, begun, state, interims: None }
     }
 
     /// The same request, whose client takes heads before its answer.
@@ -114,7 +108,8 @@ where
     }
 
     /// The head, for a request without a body; empty for another.
-    pub(super) fn into_head(self) -> Vec<u8> {
+    #[must_use]
+    pub fn into_head(self) -> Vec<u8> {
         if self.framing == Framing::Length(0) { self.lead } else { Vec::new() }
     }
 
@@ -124,10 +119,15 @@ where
     }
 
     /// Makes a request of which no byte was sent ready for another connection.
-    pub(super) fn again(mut self) -> Self {
+    pub(super) fn again(&mut self) {
         debug_assert!(!self.begun, "a request is sent once");
         self.state = State::Sending;
-        self
+    }
+
+    /// What is left to send. Nothing stays behind that could be sent.
+    pub(super) fn take(&mut self) -> Self {
+        let spent = Self::in_state(State::Refused, Vec::new(), None, self.framing);
+        std::mem::replace(self, spent)
     }
 
     /// Whether it is complete in the socket.
@@ -430,9 +430,9 @@ mod tests {
             let mut dead = socket(&[]);
             assert!(matches!(write(&mut outbound, &mut dead), Poll::Ready(Ok(()))));
             assert!(!outbound.begun() && !outbound.sent() && !outbound.sending());
-            let mut again = outbound.again();
+            outbound.again();
             let mut taken = socket(&[1_000; 9]);
-            assert!(matches!(write(&mut again, &mut taken), Poll::Ready(Ok(()))) && again.sent());
+            assert!(matches!(write(&mut outbound, &mut taken), Poll::Ready(Ok(()))) && outbound.sent());
             let sent = text(&taken);
             assert!(sent.starts_with("HEAD\r\n\r\n") && sent.contains("he") && sent.contains("llo"), "{sent}");
         }

@@ -189,13 +189,11 @@ async fn ask(connection: Connection, target: &Target, plan: &Plan, deadline: Dea
         "GET {path} HTTP/1.1\r\nhost: {}\r\nuser-agent: clearway\r\naccept: */*\r\nconnection: close\r\n\r\n",
         target.addr().authority()
     );
-    let outbound = Outbound::new(head.into_bytes(), Empty::<Bytes>::new(), Framing::Length(0));
-    match deadline.bound(connection.exchange(outbound, false)).await {
+    let mut outbound = Outbound::new(head.into_bytes(), Empty::<Bytes>::new(), Framing::Length(0));
+    match deadline.bound(connection.exchange(&mut outbound, false)).await {
         Some(Ok(answer)) if plan.probe.expected.contains(answer.head.status) => Sign::Good,
         Some(Ok(answer)) => Sign::Bad(format!("status {} to GET {path}", answer.head.status.as_u16())),
-        Some(Err(ExchangeError::Unsent(_) | ExchangeError::Body)) => {
-            Sign::Closed(String::from("it accepts and closes"))
-        }
+        Some(Err(ExchangeError::Unsent | ExchangeError::Body)) => Sign::Closed(String::from("it accepts and closes")),
         Some(Err(ExchangeError::Broken(error))) => Sign::Closed(format!("no answer to GET {path}: {error}")),
         Some(Err(ExchangeError::BadAnswer(what))) => Sign::Bad(format!("{what} in the answer to GET {path}")),
         Some(Err(ExchangeError::TooLarge)) => Sign::Bad(format!("too large a head in the answer to GET {path}")),

@@ -284,10 +284,10 @@ fn pairs(fields: &HeaderMap) -> Vec<(String, Vec<u8>)> {
 async fn by_us(case: &Case, pieces: Vec<Vec<u8>>) -> Read {
     let (stream, sender) = sending(pieces).await;
     let head = format!("{} / HTTP/1.1\r\nHost: a\r\n\r\n", case.method).into_bytes();
-    let outbound = Outbound::new(head, Empty::<Bytes>::new(), Framing::Length(0));
+    let mut outbound = Outbound::new(head, Empty::<Bytes>::new(), Framing::Length(0));
     let connection = Connection::new(Stream::Plain(stream), 0, 64 * 1024);
-    let read = match connection.exchange(outbound, case.method == Method::HEAD).await {
-        Err(ExchangeError::Unsent(_) | ExchangeError::Body) => panic!("the request was sent"),
+    let read = match connection.exchange(&mut outbound, case.method == Method::HEAD).await {
+        Err(ExchangeError::Unsent | ExchangeError::Body) => panic!("the request was sent"),
         Err(_) => Read::Refused,
         Ok(exchanged) => taken(exchanged).await,
     };
