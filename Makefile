@@ -1,6 +1,6 @@
 # The verbs. CI runs the same scripts, so green here is green there.
 
-.PHONY: help run test check ci bench up down
+.PHONY: help run test check ci bench pgo up down
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\): ## /  make \1\t/p' Makefile
@@ -23,6 +23,9 @@ bench: ## Clearway beside nginx and HAProxy; writes benches/results and docs/per
 	python3 benches/peers/run.py syscalls
 	python3 benches/peers/run.py instructions
 	python3 benches/peers/run.py report
+
+pgo: ## the release binary as it should be shipped, target/pgo/clearway: built twice, the second time with a profile
+	python3 benches/peers/run.py pgo
 
 up: ## ClearML Server with Clearway in front, from docker-compose.yml and .env
 	docker compose up --detach --build

@@ -9,6 +9,7 @@
     python3 benches/peers/run.py syscalls                          system calls per request
     python3 benches/peers/run.py instructions [--save]             instructions per request, beside the baseline
     python3 benches/peers/run.py report                            docs/performance.md from the results
+    python3 benches/peers/run.py pgo                               a build that has seen this work: target/pgo/clearway
 
 Needs a Rust toolchain and Debian's nginx, haproxy, openssl, strace, valgrind, wrk and nghttp2-client.
 All traffic stays on loopback.
@@ -27,6 +28,7 @@ from typing import Any
 import crosscheck
 import instructions
 import memory
+import pgo
 import report
 import syscalls
 from load import Load
@@ -46,7 +48,7 @@ def say(text: str) -> None:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", nargs="?", default="measure", choices=[*COMMANDS, "report"])
+    parser.add_argument("command", nargs="?", default="measure", choices=[*COMMANDS, "report", "pgo"])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--scale", type=float, default=1.0, help="how much work; 1 is about a second of CPU a turn")
     parser.add_argument("--scenarios", default="all", help=f"of {', '.join(NAMES)}")
@@ -168,6 +170,9 @@ def main() -> int:
         if options.command == "report":
             for path in report.write(RESULTS):
                 say(f"written: {path}")
+            return 0
+        if options.command == "pgo":
+            say(f"built: {pgo.make(options.load, say)}")
             return 0
         results = COMMANDS[options.command](options)
         say(f"results: {store(results, options)}")

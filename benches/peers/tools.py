@@ -21,6 +21,7 @@ PACKAGES = {
     "valgrind": "valgrind",
     "callgrind_annotate": "valgrind",
     "cargo": "rustup (or from https://rustup.rs)",
+    "rustc": "rustup (or from https://rustup.rs)",
 }
 PATHS = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
 
@@ -33,10 +34,11 @@ def find(name: str) -> str:
     return path
 
 
-def build(*target: str) -> str:
-    """Builds one target of the project with the release profile and returns its path."""
+def build(*target: str, flags: str | None = None) -> str:
+    """Builds one target of the project with the release profile and returns its path; `flags` replace RUSTFLAGS."""
     command = [find("cargo"), "build", "--release", "--locked", "--message-format", "json-render-diagnostics", *target]
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    environment = os.environ | ({} if flags is None else {"RUSTFLAGS": flags})
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=environment)
     if done.returncode != 0:
         raise BenchError(f"{' '.join(command)} failed")
     messages = (json.loads(line) for line in done.stdout.splitlines() if line.startswith("{"))

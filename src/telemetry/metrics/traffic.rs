@@ -4,7 +4,7 @@
 //! holds a few kilobytes and not one histogram for each name that ClearML knows.
 
 use super::Labels;
-use super::histogram::{Durations, Histogram};
+use super::histogram::{Durations, Histogram, grow};
 use super::top::{Heavy, Top, Weight, merged};
 use crate::clearml::{Action, Program, client_version};
 use crate::domain::names::ServiceName;
@@ -89,7 +89,7 @@ impl TrafficShard {
             action.get_or_init(Box::default).count(passed);
         }
         if let Some(program) = self.programs.get(passed.program as usize) {
-            program.fetch_add(1, Ordering::Relaxed);
+            grow(program, 1);
         }
         if passed.worker.is_none() && passed.client.is_none() {
             return;
@@ -107,7 +107,7 @@ impl TrafficShard {
 
 impl ActionCounts {
     fn count(&self, passed: &Passed<'_>) {
-        self.requests.fetch_add(1, Ordering::Relaxed);
+        grow(&self.requests, 1);
         for (counter, count) in [
             (&self.refused, u64::from(passed.refused)),
             (&self.failed, u64::from(passed.failed)),
@@ -115,7 +115,7 @@ impl ActionCounts {
             (&self.bytes_out, passed.bytes_out),
         ] {
             if count > 0 {
-                counter.fetch_add(count, Ordering::Relaxed);
+                grow(counter, count);
             }
         }
         for (histogram, took) in
