@@ -246,9 +246,9 @@ impl Relay {
 }
 
 impl Silence {
-    /// Silent from now on.
-    pub(super) fn new(limit: Duration) -> Self {
-        Self { limit, since: now(), timer: None }
+    /// Silent from `since` on.
+    pub(super) fn new(limit: Duration, since: Instant) -> Self {
+        Self { limit, since, timer: None }
     }
 
     /// Ready with the limit once it has passed.

@@ -22,7 +22,7 @@ use crate::upstream::{Answering, ExchangeError, Exchanged, Lease, Outbound, Rest
 use http::{Response, StatusCode, response};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Before another connection to a target that closes them before they take a byte.
 const BACK_OFF: Duration = Duration::from_millis(50);
@@ -30,6 +30,8 @@ const BACK_OFF: Duration = Duration::from_millis(50);
 /// A head from a target, with what is needed for the rest of its answer.
 pub(super) struct Reply {
     pub(super) head: response::Parts,
+    /// When it came.
+    pub(super) at: Instant,
     pub(super) answering: Answering,
     /// What is left of the request, whose answer came early.
     pub(super) rest: Option<Box<Rest<OutgoingBody>>>,
@@ -74,14 +76,14 @@ pub(super) fn pass_on(
     permit: Permit,
     rescue: Option<Box<Rescue>>,
 ) -> Result<Answer, Fault> {
-    let Reply { head, answering, rest, lease, .. } = reply;
+    let Reply { head, at, answering, rest, lease, .. } = reply;
     if let Some(rest) = rest {
         send_on(scope, rest, upload.clone(), site.settings.timeouts.target_idle);
     }
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
         return Err(Fault::new(FaultKind::BadAnswer, "the target switched protocols without being asked"));
     }
-    let silence = Silence::new(site.settings.timeouts.target_idle);
+    let silence = Silence::new(site.settings.timeouts.target_idle, at);
     let worker = Arc::clone(&scope.worker);
     let relay = Relay { answering, upload, worker, silence, rescue, lease: Some(lease), _permit: permit };
     Ok(Answer(Response::from_parts(head, Source::Target(Box::new(relay)))))
@@ -91,7 +93,7 @@ pub(super) fn pass_on(
 fn send_on(scope: &Scope, rest: Box<Rest<OutgoingBody>>, upload: Option<Arc<Upload>>, patience: Duration) {
     scope.worker.tasks.spawn("rest of a body", async move {
         // Cut off when it stands still: the target then sees an incomplete request, never a complete one.
-        head_in_time(pin!(rest.send()), upload.as_deref(), patience).await;
+        head_in_time(pin!(rest.send()), upload.as_deref(), patience, now()).await;
     });
 }
 
@@ -107,10 +109,11 @@ pub(super) async fn exchange(
 ) -> Result<Reply, Fault> {
     let worker = &scope.worker;
     let timeouts = &site.settings.timeouts;
-    let mut search = Search::new(worker, site, turn, Deadline::after(timeouts.hold));
+    // The clock is read once for several waits: it costs as much as a field of the head.
+    let mut searched = now();
+    let mut search = Search::new(worker, site, turn, Deadline::at(searched + timeouts.hold));
     loop {
-        let searched = now();
-        let found = search.connection(outbound.kept(), Some(record)).await;
+        let found = search.connection(outbound.kept(), Some(record), searched).await;
         record.queue = Some(search.turn.waited);
         record.address = search.address.take().or_else(|| record.address.take());
         let (lease, connection) = found?;
@@ -119,13 +122,14 @@ pub(super) async fn exchange(
         record.connect = Some(begun.saturating_duration_since(searched).saturating_sub(search.turn.waited));
         let answered = {
             let exchange = pin!(connection.exchange(&mut outbound, to_head));
-            head_in_time(exchange, upload, timeouts.first_byte).await
+            head_in_time(exchange, upload, timeouts.first_byte, begun).await
         };
         match answered {
             Some(Ok(Exchanged { head, answering, rest })) => {
-                record.first_byte = Some(now().saturating_duration_since(begun));
+                let at = now();
+                record.first_byte = Some(at.saturating_duration_since(begun));
                 lease.target().answered();
-                return Ok(Reply { head, answering, rest, lease, asked: outbound.into_head() });
+                return Ok(Reply { head, at, answering, rest, lease, asked: outbound.into_head() });
             }
             Some(Err(ExchangeError::Unsent)) => {
                 worker.metrics.add(Counter::Retries, 1);
@@ -138,6 +142,7 @@ pub(super) async fn exchange(
                     lease.target().broke("it accepts and closes");
                     Deadline::after(BACK_OFF).wait().await;
                 }
+                searched = now();
             }
             Some(Err(error)) => return Err(broken(error, upload, worker, lease.target())),
             None => {
@@ -148,13 +153,14 @@ pub(super) async fn exchange(
     }
 }
 
-/// Waits for the head; `None` when neither it nor any byte of the request's body moved for `limit`.
+/// Waits for the head; `None` when neither it nor any byte of the request's body moved for `limit` from `begun` on.
 async fn head_in_time<F: Future>(
     mut sending: Pin<&mut F>,
     upload: Option<&Upload>,
     limit: Duration,
+    begun: Instant,
 ) -> Option<F::Output> {
-    let mut until = Deadline::after(limit);
+    let mut until = Deadline::at(begun + limit);
     loop {
         if let Some(done) = until.bound(sending.as_mut()).await {
             return Some(done);

@@ -12,23 +12,58 @@ use crate::domain::settings::Limits;
 use http::header::{self, HeaderMap};
 use http::{HeaderName, HeaderValue, Method, Request, Uri, Version};
 use std::ops::Range;
+use std::sync::OnceLock;
 
 const STREAM: HeaderName = HeaderName::from_static(CLIENT_STREAM);
+
+/// The host that the first request of a connection named, so that those behind it, which nearly always name the same,
+/// need not have it parsed again.
+#[derive(Debug, Default)]
+pub(super) struct KnownHost(OnceLock<Host>);
+
+/// A host that was checked, as it is sent on.
+#[derive(Clone, Debug)]
+struct Host {
+    authority: HeaderValue,
+    /// Where in it the name stands.
+    name: Range<usize>,
+    port: Option<u16>,
+}
+
+impl KnownHost {
+    /// The parts of `text`, a `Host` or `:authority`; `value` makes a header value of it.
+    ///
+    /// # Errors
+    /// `BadHost`.
+    fn parse(&self, text: &[u8], value: impl FnOnce() -> Result<HeaderValue, Fault>) -> Result<Host, Fault> {
+        if let Some(known) = self.0.get().filter(|known| known.authority.as_bytes() == text) {
+            return Ok(known.clone());
+        }
+        let authority = value()?;
+        let text = authority.to_str().map_err(|_| bad_host("an invalid host"))?;
+        let parsed = Authority::parse(text).map_err(|_| bad_host("an invalid host"))?;
+        let start = usize::from(text.starts_with('['));
+        let (name, port) = (start..start + parsed.host.len(), parsed.port);
+        let host = Host { authority, name, port };
+        // Only the first is kept: whoever names many hosts on one connection is rare.
+        let _ = self.0.set(host.clone());
+        Ok(host)
+    }
+}
 
 /// A request whose head can be believed. Made only here.
 #[derive(Debug)]
 pub(super) struct Checked {
     request: Request<ClientBody>,
-    authority: HeaderValue,
-    host: Range<usize>,
-    port: Option<u16>,
+    host: Host,
     stream: u32,
 }
 
 impl Checked {
     /// The host as the client wrote it, without port and final dot.
     pub(super) fn host(&self) -> &str {
-        self.authority.to_str().ok().and_then(|text| text.get(self.host.clone())).unwrap_or_default()
+        let Host { authority, name, .. } = &self.host;
+        authority.to_str().ok().and_then(|text| text.get(name.clone())).unwrap_or_default()
     }
 
     /// Where heads before its answer go: its HTTP/2 stream, or 0 on HTTP/1.1; `None` where they must not.
@@ -42,7 +77,7 @@ impl Checked {
 
     /// The port the client named.
     pub(super) fn port(&self) -> Option<u16> {
-        self.port
+        self.host.port
     }
 
     /// The path as the client wrote it.
@@ -80,7 +115,7 @@ impl Checked {
     }
 
     pub(super) fn into_parts(self) -> (Request<ClientBody>, HeaderValue) {
-        (self.request, self.authority)
+        (self.request, self.host.authority)
     }
 
     pub(super) fn request(&self) -> &Request<ClientBody> {
@@ -88,13 +123,13 @@ impl Checked {
     }
 }
 
-/// Checks one head.
+/// Checks one head. `known` is of its connection.
 ///
 /// # Errors
 /// The fault to answer with; the connection is closed after it where the head was ambiguous.
 ///
 /// Source: RFC 9110 section 7.2, RFC 9112 section 3.2, RFC 9113 section 8.3.
-pub(super) fn check(mut request: Request<ClientBody>, limits: &Limits) -> Result<Checked, Fault> {
+pub(super) fn check(mut request: Request<ClientBody>, limits: &Limits, known: &KnownHost) -> Result<Checked, Fault> {
     if let Some(Refused(fault)) = request.extensions_mut().remove::<Refused>() {
         return Err(fault);
     }
@@ -106,13 +141,13 @@ pub(super) fn check(mut request: Request<ClientBody>, limits: &Limits) -> Result
     if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
         return Err(Fault::new(FaultKind::MethodRefused, format!("the method is {}", request.method())));
     }
-    let (authority, host, port) = authority(request.uri(), request.headers(), request.version())?;
+    let host = host(request.uri(), request.headers(), request.version(), known)?;
     check_target(&request, limits)?;
     let expectation = request.headers().get(header::EXPECT);
     if let Some(other) = expectation.filter(|value| !value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
         return Err(Fault::new(FaultKind::BadExpectation, format!("the expectation is {other:?}")));
     }
-    Ok(Checked { request, authority, host, port, stream })
+    Ok(Checked { request, host, stream })
 }
 
 /// The number of the request's stream, 0 where it has none. It was written behind whatever the client sent.
@@ -152,37 +187,28 @@ fn check_http2(request: &Request<ClientBody>, limits: &Limits) -> Result<(), Fau
 }
 
 /// The one host that the head names, as it is sent on.
-fn authority(
-    uri: &Uri,
-    headers: &HeaderMap,
-    version: Version,
-) -> Result<(HeaderValue, Range<usize>, Option<u16>), Fault> {
+fn host(uri: &Uri, headers: &HeaderMap, version: Version, known: &KnownHost) -> Result<Host, Fault> {
     let mut fields = headers.get_all(header::HOST).iter();
     let field = fields.next();
     if fields.next().is_some() {
         return Err(bad_host("Host more than once"));
     }
-    let named = match (uri.authority(), field) {
-        (None, None) => return Err(bad_host("no Host")),
-        (None, Some(field)) => field.clone(),
+    match (uri.authority(), field) {
+        (None, None) => Err(bad_host("no Host")),
+        (None, Some(field)) => known.parse(field.as_bytes(), || Ok(field.clone())),
         // Without a scheme this is `GET foo`, the form that only CONNECT has.
         (Some(_), _) if uri.scheme().is_none() && version != Version::HTTP_2 => {
-            return Err(Fault::new(FaultKind::Malformed, "the request target does not begin with a slash"));
+            Err(Fault::new(FaultKind::Malformed, "the request target does not begin with a slash"))
         }
-        (Some(_), None) if version != Version::HTTP_2 => return Err(bad_host("no Host")),
+        (Some(_), None) if version != Version::HTTP_2 => Err(bad_host("no Host")),
         (Some(authority), field) => {
             if field.is_some_and(|field| !field.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes())) {
                 return Err(bad_host("Host differs from the host in the request target"));
             }
-            HeaderValue::from_str(authority.as_str()).map_err(|_| bad_host("an invalid host"))?
+            let value = || HeaderValue::from_str(authority.as_str()).map_err(|_| bad_host("an invalid host"));
+            known.parse(authority.as_str().as_bytes(), value)
         }
-    };
-    let text = named.to_str().map_err(|_| bad_host("an invalid host"))?;
-    let parsed = Authority::parse(text).map_err(|_| bad_host("an invalid host"))?;
-    let start = usize::from(text.starts_with('['));
-    let host = start..start + parsed.host.len();
-    let port = parsed.port;
-    Ok((named, host, port))
+    }
 }
 
 fn check_target(request: &Request<ClientBody>, limits: &Limits) -> Result<(), Fault> {

@@ -14,7 +14,7 @@ use crate::telemetry::{AccessRecord, Counter, Gauge};
 use crate::upstream::{Connection, Held, Lease, Reach};
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// For the last dial, when the time to wait is over: long enough for a target nearby.
 const LAST_DIAL: Duration = Duration::from_millis(250);
@@ -39,7 +39,7 @@ impl<'a> Search<'a> {
         Self { worker, site, turn, deadline, address: None, failure: String::new() }
     }
 
-    /// A connection to the best target that accepts. A request that has to wait keeps `bytes` in memory.
+    /// A connection to the best target that accepts, `at` being now. A request that has to wait keeps `bytes` in memory.
     ///
     /// # Errors
     /// `Unreachable` when the time is over, or no more requests may wait; what `Turn::lease` says.
@@ -50,8 +50,9 @@ impl<'a> Search<'a> {
         &mut self,
         bytes: u64,
         record: Option<&AccessRecord>,
+        at: Instant,
     ) -> Result<(Lease, Connection), Fault> {
-        if !self.deadline.passed()
+        if self.deadline.instant() > at
             && let Some(found) = self.dial(Reach::Believed, None, record).await?
         {
             return Ok(found);

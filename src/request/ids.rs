@@ -14,13 +14,16 @@ const KEPT_MAX: usize = 128;
 #[derive(Debug)]
 pub(super) struct RequestIds {
     prefix: u64,
+    /// As it is written.
+    written: [u8; 16],
     next: AtomicU64,
 }
 
 impl RequestIds {
     pub(super) fn new() -> Self {
         // The standard hasher is keyed from the operating system's randomness, anew for each state.
-        Self { prefix: RandomState::new().hash_one(0_u8), next: AtomicU64::new(1) }
+        let prefix = RandomState::new().hash_one(0_u8);
+        Self { prefix, written: digits(prefix), next: AtomicU64::new(1) }
     }
 
     /// The client's own id where it is a plain one, else a new one.
@@ -37,7 +40,7 @@ impl RequestIds {
     /// The id of a new trace; it has the form of a request's.
     pub(super) fn trace(&self) -> TraceId {
         let mut trace = [b'0'; 32];
-        trace[..16].copy_from_slice(&digits(self.prefix));
+        trace[..16].copy_from_slice(&self.written);
         trace[16..].copy_from_slice(&digits(self.count()));
         trace
     }

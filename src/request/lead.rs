@@ -57,7 +57,7 @@ pub async fn plain_on_tls(scope: Arc<Scope>, request: Request<Incoming>) -> Resu
     let mut record = scope.record(&request);
     let site = scope.site();
     let asker = Asker::of(&request, &scope, &site);
-    let checked = match guard::check(ClientBody::of(request, &site.leftovers), &site.settings.limits) {
+    let checked = match guard::check(ClientBody::of(request, &site.leftovers), &site.settings.limits, &scope.host) {
         Ok(checked) => checked,
         Err(refused) => return Ok(fault(refused, &asker, record)),
     };
@@ -82,7 +82,7 @@ async fn answer(
     request: Request<ClientBody>,
     record: &mut AccessRecord,
 ) -> Result<Led, Fault> {
-    let checked = guard::check(request, &site.settings.limits)?;
+    let checked = guard::check(request, &site.settings.limits, &scope.host)?;
     record.client = scope.client(site, checked.headers());
     // Kept free on every host: a certificate authority asks here for names that may not be served yet.
     if let Some(token) = checked.path().strip_prefix(ACME_CHALLENGES) {

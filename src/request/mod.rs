@@ -77,7 +77,7 @@ async fn answer(
     request: Request<ClientBody>,
     record: &mut AccessRecord,
 ) -> Result<respond::Answer, Fault> {
-    let mut checked = guard::check(request, &site.settings.limits)?;
+    let mut checked = guard::check(request, &site.settings.limits, &scope.host)?;
     record.client = scope.client(site, checked.headers());
     let route = site.route(scope.facts.listener, &checked)?;
     scope::describe(record, route, checked.request());

@@ -13,7 +13,7 @@ use super::upload::OutgoingBody;
 use crate::clearml::is_download;
 use crate::domain::names::ServiceName;
 use crate::domain::resume::Remainder;
-use crate::runtime::Deadline;
+use crate::runtime::{Deadline, now};
 use crate::telemetry::{AccessRecord, Counter};
 use crate::upstream::{Answering, Exchanged, Framing, Lane, Lease, Outbound};
 use http::{StatusCode, response};
@@ -120,7 +120,7 @@ async fn go_on(
     let deadline = Deadline::after(PATIENCE);
     let mut search = Search::new(&worker, &site, Turn::new(&site, service, Some(Lane::Calls)), deadline);
     while !deadline.passed() {
-        let (lease, connection) = search.connection(head.len() as u64, None).await.ok()?;
+        let (lease, connection) = search.connection(head.len() as u64, None, now()).await.ok()?;
         let mut outbound = Outbound::new(head.clone(), OutgoingBody::empty(), Framing::Length(0));
         match deadline.bound(connection.exchange(&mut outbound, false)).await? {
             Ok(Exchanged { head, answering, .. }) if remainder.is_given_by(head.status, &head.headers) => {

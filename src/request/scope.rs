@@ -1,5 +1,6 @@
 //! What a request finds around it: its worker's parts and its connection's facts.
 
+use super::guard::KnownHost;
 use super::ids::RequestIds;
 use super::maintenance::Maintenance;
 use super::memory::MemoryWatch;
@@ -118,6 +119,8 @@ pub struct Scope {
     pub(super) https_port: u16,
     /// What was said of its client's certificate.
     pub(super) verdicts: Verdicts,
+    /// The host that its first request named.
+    pub(super) host: KnownHost,
     link: ClientLink,
 }
 
@@ -126,8 +129,8 @@ impl Scope {
     #[must_use]
     pub fn new(worker: Arc<Worker>, facts: ConnectionFacts, https_port: u16) -> Self {
         let peer = ip_value(facts.peer.ip());
-        let (verdicts, link) = (Verdicts::default(), ClientLink::new());
-        Self { worker, peer, facts: Arc::new(facts), https_port, verdicts, link }
+        let (verdicts, host, link) = (Verdicts::default(), KnownHost::default(), ClientLink::new());
+        Self { worker, peer, facts: Arc::new(facts), https_port, verdicts, host, link }
     }
 
     /// What the connection's transport tells its requests.

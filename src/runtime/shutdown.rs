@@ -2,6 +2,9 @@
 //! part of it.
 
 use super::clock::Deadline;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 use tokio::sync::watch;
 
 /// How far the stop has come.
@@ -75,10 +78,25 @@ impl ShutdownWatch {
 
     /// Waits until the state is another than `seen`. A vanished `Shutdown` counts as a deadline that has passed.
     ///
+    /// It stays with the task that polls it first: connections poll it with every step of theirs, so it looks whether
+    /// anything happened before it asks to be woken once more.
+    ///
     /// # Cancel safety
     /// Nothing is lost when dropped.
     pub async fn beyond(mut self, seen: Stop) -> Stop {
-        let stop = self.0.wait_for(|stop| *stop != seen).await.map(|stop| *stop);
+        let mut news = self.0.clone();
+        // Before the wait looks at the state: what happens from here on is news.
+        news.mark_unchanged();
+        let mut wait = pin!(self.0.wait_for(|stop| *stop != seen));
+        let mut waits = false;
+        let wait = poll_fn(|cx| {
+            if waits && news.has_changed().is_ok_and(|changed| !changed) {
+                return Poll::Pending;
+            }
+            waits = true;
+            wait.as_mut().poll(cx)
+        });
+        let stop = wait.await.map(|stop| *stop);
         stop.unwrap_or_else(|_| Stop::Draining(Deadline::at(super::clock::now())))
     }
 

@@ -108,6 +108,12 @@ impl Fields {
     fn length(&mut self, value: HeaderValue) -> Result<(), HeadError> {
         let invalid = HeadError::Malformed("several or invalid lengths");
         let text = value.to_str().map_err(|_| invalid)?;
+        // As every server sends it; the rest is for the odd ones.
+        if self.length.is_none() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+            self.length = Some(text.parse().map_err(|_| invalid)?);
+            self.headers.insert(header::CONTENT_LENGTH, value);
+            return Ok(());
+        }
         let mut items = 0;
         for item in text.split(',').map(str::trim) {
             let number = item
