@@ -27,7 +27,10 @@ mod web_urls;
 
 pub use action::Action;
 pub use caller::{Caller, Program, client_version};
-pub use client_conf::{ProxyPlace, client_compose, client_conf, client_env, cookie_section, server_override};
+pub use client_conf::{
+    CA_IN_CONTAINER, ProxyPlace, client_compose, client_conf, client_env, compose_mount, cookie_section, quoted,
+    server_override,
+};
 pub use cookie::{
     Repaired, cookie_domain, doubled as doubled_cookie, expired as expired_cookie, repair as repair_cookie,
 };

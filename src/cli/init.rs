@@ -1,26 +1,27 @@
 //! `clearway init`: a configuration to start from, and what ClearML's server and clients need beside it.
 
+mod apiserver;
+
 use super::USAGE;
 use super::args::InitArgs;
 use super::changes::{Change, Written, write};
 use super::output;
-use crate::app::authority_file;
-use crate::clearml::{ProxyPlace, client_conf, cookie_domain, cookie_reaches, cookie_section, server_override};
+use crate::clearml::{ProxyPlace, client_conf, compose_mount, server_override};
 use crate::config::{
-    Environment, LoadRequest, Overrides, Starter, StarterCertificate, StarterNames, load, read_server_conf,
-    starter_conf,
+    Environment, LoadRequest, Overrides, Starter, StarterCertificate, StarterNames, load, starter_conf,
 };
 use crate::domain::entrance::Entrance;
 use crate::domain::names::{HostName, PerService, ServiceName};
 use crate::domain::settings::Settings;
+use apiserver::apiserver;
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Asks one question: text and what an empty answer means.
 type Ask<'a> = &'a mut dyn FnMut(&str, &str) -> Option<String>;
 
-/// Where ClearML keeps its settings inside a container, and where a proxy there keeps certificates.
+/// Where a proxy in a container keeps its certificates.
 const IN_CONTAINER: &str = "/var/lib/clearway";
 
 /// Asks, shows and writes.
@@ -31,7 +32,7 @@ pub(super) fn init(args: &InitArgs) -> ExitCode {
     };
     let asking = output::can_ask();
     match wanted(args, if asking { Some(&mut ask) } else { None }) {
-        Ok(wanted) => match prepare(args, &wanted).and_then(|changes| finish(args, &changes)) {
+        Ok(wanted) => match prepare(args, &wanted).and_then(|changes| finish(args, &wanted, &changes)) {
             Ok(code) => code,
             Err(failure) => {
                 output::note(&failure);
@@ -71,8 +72,8 @@ fn wanted(args: &InitArgs, mut ask: Option<Ask<'_>>) -> Result<Wanted, String> {
             (ProxyPlace::Elsewhere, [8080, 8008, 8081].map(|port| format!("{machine}:{port}")))
         }
     };
-    let folder = if place == ProxyPlace::Network { PathBuf::from(IN_CONTAINER) } else { args.output.join("certs") };
-    let folder = whole(&folder);
+    // Elsewhere where it starts: what ClearML's containers mount is no place for keys, and the systemd unit has another.
+    let folder = (place == ProxyPlace::Network).then(|| String::from(IN_CONTAINER));
     let starter = Starter {
         names,
         certificate,
@@ -139,24 +140,32 @@ fn prepare(args: &InitArgs, wanted: &Wanted) -> Result<Vec<Change>, String> {
     let settings = settings_of(&text)?;
     let entrance = Entrance::all(&settings.layout).next().ok_or("error: no name is served")?;
     let urls = entrance.urls(settings.https_port());
-    let ca = authority_file(&settings, &entrance.host(ServiceName::App));
-    let ca = ca.filter(|_| wanted.starter.certificate == StarterCertificate::Local).map(|file| match wanted.place {
-        // It is copied out of the container: docs/guide/compose.md.
-        ProxyPlace::Network => folder.join("ca.pem"),
-        ProxyPlace::Host | ProxyPlace::Elsewhere => file,
-    });
-    let ca = ca.map(|file| file.display().to_string());
+    let local = wanted.starter.certificate == StarterCertificate::Local;
+    let ca = local.then(|| folder.join(AUTHORITY).display().to_string());
+    let head = if ca.is_some() { format!("{CLIENTS}{CLIENTS_TRUST}") } else { String::from(CLIENTS) };
     let mut files = vec![
         ("proxy.conf", text),
-        ("clearml.conf", format!("{CLIENTS}{}", client_conf(&urls, ca.as_deref()))),
-        ("docker-compose.override.yml", compose(wanted, &urls, ca.as_deref(), &entrance)),
+        (CLIENTS_FILE, format!("{head}{}", client_conf(&urls, ca.as_deref()))),
+        (OVERRIDE, compose(wanted, &folder, &urls, &entrance)),
     ];
-    files.extend(apiserver(args, &folder, &entrance)?.map(|text| ("apiserver.conf", text)));
+    let own = apiserver(args.server_cookies, &folder.join("apiserver.conf"), &entrance)?;
+    files.extend(own.map(|text| ("apiserver.conf", text)));
     let change = |(name, text): (&str, String)| Change::new(folder.join(name), text);
     files.into_iter().map(change).collect::<Result<_, _>>().map_err(|error| format!("error: {error}"))
 }
 
 const CLIENTS: &str = "# For ~/clearml.conf of everybody who runs experiments; credentials come from the web UI.\n";
+const CLIENTS_TRUST: &str =
+    "# ca.pem is made at the proxy's first start, which names it: give each client a copy, and its place here.\n";
+
+/// Not `clearml.conf`, which may be somebody's own, with credentials.
+const CLIENTS_FILE: &str = "clearml-clients.conf";
+
+/// What compose reads by itself, where it lies beside its main file.
+const OVERRIDE: &str = "docker-compose.override.yml";
+
+/// Where clients and containers find the local CA's certificate, once it is copied there.
+const AUTHORITY: &str = "ca.pem";
 
 /// What the text means, once it is read as the proxy reads it.
 fn settings_of(text: &str) -> Result<Settings, String> {
@@ -173,46 +182,31 @@ fn settings_of(text: &str) -> Result<Settings, String> {
     Ok(load(&request).map_err(|problems| format!("error: {problems}"))?.settings)
 }
 
-/// ClearML's own `apiserver.conf`, only where it has to change: the cookie's domain is asked for, or another one stands
-/// there, which the proxy leaves alone.
-fn apiserver(args: &InitArgs, folder: &Path, entrance: &Entrance<'_>) -> Result<Option<String>, String> {
-    let Some(domain) = cookie_domain(entrance) else { return Ok(None) };
-    let file = folder.join("apiserver.conf");
-    let before = match std::fs::read_to_string(&file) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(format!("error: {}: {error}", file.display())),
-    };
-    let conf = read_server_conf(Some(&file), &Environment::default());
-    let set = conf.and_then(|conf| conf.cookie_domain).map(|(domains, _)| domains);
-    let fits = |domains: &Vec<String>| {
-        let reaches =
-            |domain: &String| ServiceName::ALL.iter().all(|service| cookie_reaches(domain, &entrance.host(*service)));
-        domains.iter().any(reaches)
-    };
-    let needed = set.as_ref().map_or(args.server_cookies, |domains| !fits(domains));
-    let gap = if before.is_empty() || before.ends_with('\n') { "" } else { "\n" };
-    let why = "# The login cookie is for all hosts of Clearway and for https only.\n";
-    Ok(needed.then(|| format!("{before}{gap}{why}{}", cookie_section(&domain))))
-}
-
-fn compose(wanted: &Wanted, urls: &PerService<String>, ca: Option<&str>, entrance: &Entrance<'_>) -> String {
+fn compose(wanted: &Wanted, folder: &Path, urls: &PerService<String>, entrance: &Entrance<'_>) -> String {
     let mut text = String::from(
-        "# Beside ClearML's docker-compose.yml, which reads it by itself (Compose 2.24 or newer): public URLs for tasks and\n\
-         # for deleting files, and no port that leads past Clearway.\n",
+        "# To be put beside ClearML's docker-compose.yml, which then reads it by itself (Compose 2.24 or newer): public URLs\n\
+         # for tasks and for deleting files, and no port that leads past Clearway.\n",
     );
-    text.push_str(&server_override(urls, ca, wanted.place));
+    let local = wanted.starter.certificate == StarterCertificate::Local;
+    let ca = local.then(|| match wanted.place {
+        ProxyPlace::Elsewhere => format!("./{AUTHORITY}"),
+        ProxyPlace::Host | ProxyPlace::Network => folder.join(AUTHORITY).display().to_string(),
+    });
+    if let Some(file) = &ca {
+        text.push_str(&format!("# The certificate of the proxy's own CA is to be copied to {file} first.\n"));
+    }
+    text.push_str(&server_override(urls, ca.as_deref(), wanted.place));
     if wanted.place != ProxyPlace::Network {
         return text;
     }
     let mut hosts = ServiceName::ALL.map(|service| format!("\"{}\"", entrance.host(service))).to_vec();
     hosts.dedup();
-    let mut volumes =
-        vec![String::from("./proxy.conf:/opt/clearml/config/proxy.conf:ro"), format!("clearway:{IN_CONTAINER}")];
+    let own = folder.join("proxy.conf").display().to_string();
+    let mut volumes = compose_mount(&own, "/opt/clearml/config/proxy.conf");
+    volumes.push_str(&format!("      - \"clearway:{IN_CONTAINER}\"\n"));
     if let StarterCertificate::Files(chain, key) = &wanted.starter.certificate {
-        volumes.extend([chain, key].map(|file| format!("{file}:{file}:ro").replace('$', "$$")));
+        volumes.extend([chain, key].map(|file| compose_mount(file, file)));
     }
-    let volumes = volumes.iter().map(|volume| format!("      - \"{volume}\"\n")).collect::<String>();
     text.push_str(&format!(
         "  clearway:\n    image: clearway:{}\n    restart: unless-stopped\n    ports: [\"80:80\", \"443:443\"]\n    \
          networks:\n      frontend:\n        aliases: [{}]\n    sysctls:\n      net.ipv4.ip_unprivileged_port_start: \
@@ -223,7 +217,7 @@ fn compose(wanted: &Wanted, urls: &PerService<String>, ca: Option<&str>, entranc
     text
 }
 
-fn finish(args: &InitArgs, changes: &[Change]) -> Result<ExitCode, String> {
+fn finish(args: &InitArgs, wanted: &Wanted, changes: &[Change]) -> Result<ExitCode, String> {
     let written = write(&args.output, changes, args.dry_run, args.yes).map_err(|error| format!("error: {error}"))?;
     if args.dry_run {
         return Ok(ExitCode::SUCCESS);
@@ -232,12 +226,46 @@ fn finish(args: &InitArgs, changes: &[Change]) -> Result<ExitCode, String> {
         output::note("nothing was written\nhint: --yes changes existing files, --output names another folder");
         return Ok(ExitCode::FAILURE);
     }
-    let conf = args.output.join("proxy.conf");
-    output::note(&format!(
-        "next:\n  clearway check --config {0}\n  clearway run --config {0}\n  clearway doctor --config {0}",
-        conf.display()
-    ));
+    output::note(&next(args, wanted));
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is left to a person.
+fn next(args: &InitArgs, wanted: &Wanted) -> String {
+    let local = wanted.starter.certificate == StarterCertificate::Local;
+    let at = |name: &str| whole(&args.output.join(name));
+    let beside = format!("put {} beside ClearML's docker-compose.yml", at(OVERRIDE));
+    let (conf, trusted) = (args.output.join("proxy.conf"), at(AUTHORITY));
+    let conf = conf.display();
+    let copied = format!("copy the CA's certificate, which the start names, to {trusted} and to clients");
+    let copied = local.then_some(copied);
+    let up = |what: &str| format!("docker compose up --detach{what}");
+    let steps = match wanted.place {
+        ProxyPlace::Network => vec![
+            Some(beside),
+            Some(up(" clearway")),
+            copied,
+            Some(up("")),
+            Some(String::from("docker compose exec clearway clearway doctor")),
+        ],
+        ProxyPlace::Host => vec![
+            Some(format!("clearway check --config {conf}")),
+            Some(format!("clearway run --config {conf}")),
+            copied,
+            Some(beside),
+            Some(up("")),
+            Some(format!("clearway doctor --config {conf}")),
+        ],
+        ProxyPlace::Elsewhere => vec![
+            Some(format!("clearway check --config {conf}")),
+            Some(format!("clearway run --config {conf}")),
+            copied,
+            Some(format!("{beside}, on its machine{}", if local { ", with ca.pem beside it" } else { "" })),
+            Some(format!("clearway doctor --config {conf}")),
+        ],
+    };
+    let steps = steps.into_iter().flatten().collect::<Vec<_>>();
+    format!("next:\n  {}", steps.join("\n  "))
 }
 
 #[cfg(test)]
