@@ -313,7 +313,7 @@ pub(super) enum ClientFormat {
     Conf,
     /// Lines for a shell
     Env,
-    /// An override for ClearML's docker-compose.yml
+    /// An override for ClearML's docker-compose.yml, with Compose 2
     Compose,
 }
 
