@@ -1,6 +1,7 @@
 //! Reload: the same sources read again, swapped whole or refused; nothing that runs notices.
 
 use crate::support::*;
+use serde_json::Value;
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::symlink;
@@ -14,7 +15,7 @@ fn deaf(origin: &Origin) -> Run {
 
 /// The problems of refused reloads so far.
 fn problems(proxy: &Proxy) -> Vec<String> {
-    let is = |event: &serde_json::Value| event["message"] == "problem in the new configuration";
+    let is = |event: &Value| event["message"] == "problem in the new configuration";
     let all = proxy.events().json().into_iter().filter(is);
     all.map(|event| event["problem"].as_str().unwrap().to_owned()).collect()
 }
@@ -276,6 +277,26 @@ fn a_rotated_access_log_is_opened_anew() {
     let [old, new] = [rotated, log].map(|file| fs::read_to_string(file).unwrap());
     assert!(old.contains("/one") && !old.contains("/two"), "{old}");
     assert!(new.contains("/two") && !new.contains("/one"), "{new}");
+}
+
+#[test]
+fn a_new_listener_that_takes_any_port_leaves_the_others_theirs() {
+    let origins = ["app", "api", "files"].map(|name| Origin::answering(ok(name)));
+    let proxy = Run::at([origins[0].addr(), origins[1].addr(), origins[2].addr()])
+        .conf("reload { watch: false }\nworkers: 2")
+        .start();
+    proxy.edit(|conf| conf + "listeners.legacy { api: [\"127.0.0.1:0\"], files: [\"127.0.0.1:0\"] }\n");
+    assert!(proxy.reload(1));
+    for service in ["api", "files"] {
+        let is_its = |event: &Value| event["listener"] == format!("legacy_{service}");
+        let event = proxy.events().wait("the new listener", |event| event["message"] == "listening" && is_its(event));
+        let addr = event["address"].as_str().unwrap().parse().unwrap();
+        assert_ne!(addr, proxy.https());
+        assert_eq!(Client::tcp(addr).get("old-host", "/").text(), service);
+    }
+    for _ in 0..8 {
+        assert_eq!(Client::https(&proxy).get(APP, "/").text(), "app");
+    }
 }
 
 /// Clients that keep asking, over all that happens meanwhile.
