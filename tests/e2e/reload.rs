@@ -7,6 +7,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::symlink;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime};
 
 /// A proxy that reloads when it is told to, and never by itself.
 fn deaf(origin: &Origin) -> Run {
@@ -33,7 +34,7 @@ fn free_port() -> SocketAddr {
 fn closes(addr: SocketAddr) -> bool {
     (0..1_000).any(|_| {
         std::net::TcpStream::connect(addr).is_err() || {
-            std::thread::sleep(std::time::Duration::from_millis(10));
+            std::thread::sleep(Duration::from_millis(10));
             false
         }
     })
@@ -165,6 +166,44 @@ fn certificates_are_replaced_by_good_ones_only() {
     assert!(proxy.reloaded(6));
     assert_eq!(leaf(&proxy), second.der.to_vec());
     assert_eq!(client.get(API, "/").status, 200, "the connection of before has gone through all of it");
+}
+
+#[test]
+fn a_certificate_that_expired_while_it_is_served_stands_in_no_other_change_s_way() {
+    let origin = Origin::ok();
+    let mortal = Pki::shared().issue_until(&[APP, API, FILES], SystemTime::now() + Duration::from_secs(10));
+    let proxy = deaf(&origin).certificates(&[&mortal]).start();
+    let mut client = Client::https(&proxy);
+    let put = |chain: &str, key: &str| {
+        fs::write(proxy.folder().join("site0.key"), key).unwrap();
+        fs::write(proxy.folder().join("site0.pem"), chain).unwrap();
+    };
+    proxy.event("a certificate has expired");
+    proxy.edit(|conf| conf + "timeouts.keep_alive: 200s\n");
+    assert!(proxy.reload(1), "{:?}", problems(&proxy));
+    assert!(proxy.event("reloaded")["changed"].as_str().unwrap().contains("timeouts.keep_alive"));
+    let said = proxy.events().wait("the end of what is served", |event| {
+        event["message"] == "certificate" && event["warning"].as_str().unwrap().starts_with("expired on ")
+    });
+    assert_eq!(said["level"], "ERROR", "{said}");
+    assert_eq!(client.get(API, "/").status, 200);
+
+    let other = Pki::shared().issue_expired(&[APP, API, FILES]);
+    let alone = mortal.chain.split_inclusive("-----END CERTIFICATE-----").next().unwrap();
+    for (number, (chain, key, why)) in
+        [(other.chain.as_str(), &other.key, "expired"), (alone, &mortal.key, "lacks its issuer")].iter().enumerate()
+    {
+        put(chain, key);
+        assert!(!proxy.reload(number + 2), "{why}");
+        assert!(problems(&proxy).last().unwrap().contains(why), "{:?}", problems(&proxy));
+    }
+    let fresh = Pki::shared().issue(&[APP, API, FILES]);
+    put(&fresh.chain, &fresh.key);
+    assert!(proxy.reload(4));
+    assert_eq!(leaf(&proxy), fresh.der.to_vec());
+    put(&mortal.chain, &mortal.key);
+    assert!(!proxy.reload(5), "it is not served any more");
+    assert_eq!(leaf(&proxy), fresh.der.to_vec());
 }
 
 #[test]
