@@ -70,7 +70,7 @@ fn unwritable(file: &Path) -> Option<Finding> {
 
 /// Those that the configuration names.
 fn named(settings: &Settings) -> Vec<Finding> {
-    match from_files(settings, wall()) {
+    match from_files(settings, wall(), None) {
         Ok((store, about)) => {
             let of_files = store.certificates().iter().flat_map(|certificate| {
                 let file = certificate.file();

@@ -35,7 +35,7 @@ pub use cookie::{
     Repaired, cookie_domain, doubled as doubled_cookie, expired as expired_cookie, repair as repair_cookie,
 };
 pub use cors::{cors_origin, same_host};
-pub use cross_site::foreign_page;
+pub use cross_site::{PageVerdict, judge_page};
 pub use detour::detour;
 pub use downloads::is_download;
 pub use envelope::{FaultBody, fault_answer};

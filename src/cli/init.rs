@@ -55,22 +55,14 @@ struct Wanted {
 
 fn wanted(args: &InitArgs, mut ask: Option<Ask<'_>>) -> Result<Wanted, String> {
     let names = names(args, &mut ask)?;
-    let certificate = certificate(args, &mut ask);
-    let server = match (&args.server, &mut ask) {
-        (Some(server), _) => server.clone(),
+    let certificate = certificate(args, &mut ask)?;
+    let (place, [app, api, files]) = match (&args.server, &mut ask) {
+        (Some(server), _) => server_at(server)?,
         (None, Some(ask)) => {
-            ask("Where is the ClearML Server: host (this machine), compose (its network), or a machine's name?", "host")
-                .unwrap_or_else(|| String::from("host"))
+            let asked = "Where is the ClearML Server: host (this machine), compose (its network), or a machine's name?";
+            until_good(ask, asked, "host", server_at)?
         }
-        (None, None) => String::from("host"),
-    };
-    let (place, [app, api, files]) = match server.as_str() {
-        "host" => (ProxyPlace::Host, ["127.0.0.1:8080", "127.0.0.1:8008", "127.0.0.1:8081"].map(str::to_owned)),
-        "compose" => (ProxyPlace::Network, ["webserver:80", "apiserver:8008", "fileserver:8081"].map(str::to_owned)),
-        machine => {
-            let machine = host(machine)?;
-            (ProxyPlace::Elsewhere, [8080, 8008, 8081].map(|port| format!("{machine}:{port}")))
-        }
+        (None, None) => server_at("host")?,
     };
     // Elsewhere where it starts: what ClearML's containers mount is no place for keys, and the systemd unit has another.
     let folder = (place == ProxyPlace::Network).then(|| String::from(IN_CONTAINER));
@@ -82,6 +74,32 @@ fn wanted(args: &InitArgs, mut ask: Option<Ask<'_>>) -> Result<Wanted, String> {
         folder,
     };
     Ok(Wanted { starter, place })
+}
+
+/// Asks until `parse` can do something with the answer.
+fn until_good<T>(
+    ask: Ask<'_>,
+    question: &str,
+    usual: &str,
+    parse: impl Fn(&str) -> Result<T, String>,
+) -> Result<T, String> {
+    loop {
+        match parse(&ask(question, usual).ok_or("error: no answer")?) {
+            Ok(good) => return Ok(good),
+            Err(problem) => output::note(&problem),
+        }
+    }
+}
+
+fn server_at(text: &str) -> Result<(ProxyPlace, [String; 3]), String> {
+    Ok(match text {
+        "host" => (ProxyPlace::Host, ["127.0.0.1:8080", "127.0.0.1:8008", "127.0.0.1:8081"].map(str::to_owned)),
+        "compose" => (ProxyPlace::Network, ["webserver:80", "apiserver:8008", "fileserver:8081"].map(str::to_owned)),
+        machine => {
+            let machine = host(machine)?;
+            (ProxyPlace::Elsewhere, [8080, 8008, 8081].map(|port| format!("{machine}:{port}")))
+        }
+    })
 }
 
 fn names(args: &InitArgs, ask: &mut Option<Ask<'_>>) -> Result<StarterNames, String> {
@@ -96,32 +114,34 @@ fn names(args: &InitArgs, ask: &mut Option<Ask<'_>>) -> Result<StarterNames, Str
                 "error: no name is given\nhint: --domain clearml.example.com, --hosts APP API FILES, or --single-domain NAME",
             )?;
             let asked = "Parent of app., api. and files., or one name for all three with a slash behind it?";
-            let answer = ask(asked, "clearml.example.com").ok_or("error: no answer")?;
-            match answer.strip_suffix('/') {
-                Some(single) => Ok(StarterNames::Single(host(single)?)),
-                None => Ok(StarterNames::Domain(host(&answer)?)),
-            }
+            until_good(ask, asked, "clearml.example.com", |answer| match answer.strip_suffix('/') {
+                Some(single) => host(single).map(StarterNames::Single),
+                None => host(answer).map(StarterNames::Domain),
+            })
         }
     }
 }
 
-fn certificate(args: &InitArgs, ask: &mut Option<Ask<'_>>) -> StarterCertificate {
+fn certificate(args: &InitArgs, ask: &mut Option<Ask<'_>>) -> Result<StarterCertificate, String> {
     if let (Some(chain), Some(key)) = (&args.chain, &args.key) {
-        return StarterCertificate::Files(whole(chain), whole(key));
+        return Ok(StarterCertificate::Files(whole(chain), whole(key)));
     }
     if let Some(mail) = &args.acme {
-        return StarterCertificate::Acme(mail.clone());
+        return Ok(StarterCertificate::Acme(mail.clone()));
     }
-    let Some(ask) = ask else { return StarterCertificate::Local };
+    let Some(ask) = ask else { return Ok(StarterCertificate::Local) };
     let asked = "Certificate: a chain file, a mail address for Let's Encrypt, or local for a CA of its own?";
-    match ask(asked, "local") {
-        Some(answer) if answer.contains('@') => StarterCertificate::Acme(answer),
-        Some(answer) if answer != "local" => {
-            let key = ask("Its key?", &Path::new(&answer).with_extension("key").display().to_string());
-            StarterCertificate::Files(whole(Path::new(&answer)), whole(Path::new(&key.unwrap_or_default())))
+    let certificate = until_good(ask, asked, "local", |answer| match answer {
+        "local" => Ok(StarterCertificate::Local),
+        mail if mail.contains('@') => Ok(StarterCertificate::Acme(mail.to_owned())),
+        file if file.contains(['/', '.']) => {
+            Ok(StarterCertificate::Files(file.to_owned(), Path::new(file).with_extension("key").display().to_string()))
         }
-        Some(_) | None => StarterCertificate::Local,
-    }
+        other => Err(format!("error: {other}: expected a file such as /etc/site.pem, a mail address, or local")),
+    })?;
+    let StarterCertificate::Files(chain, usual) = certificate else { return Ok(certificate) };
+    let key = ask("Its key?", &usual).ok_or("error: no answer")?;
+    Ok(StarterCertificate::Files(whole(Path::new(&chain)), whole(Path::new(&key))))
 }
 
 /// What is relative to here, written down.

@@ -103,7 +103,7 @@ pub(super) fn check(mut request: Request<ClientBody>, limits: &Limits) -> Result
         stream = take_stream(request.headers_mut());
         check_http2(&request, limits)?;
     }
-    if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
+    if !serves(request.method()) {
         return Err(Fault::new(FaultKind::MethodRefused, format!("the method is {}", request.method())));
     }
     let (authority, host, port) = authority(request.uri(), request.headers(), request.version())?;
@@ -113,6 +113,11 @@ pub(super) fn check(mut request: Request<ClientBody>, limits: &Limits) -> Result
         return Err(Fault::new(FaultKind::BadExpectation, format!("the expectation is {other:?}")));
     }
     Ok(Checked { request, authority, host, port, stream })
+}
+
+/// Whether requests with `method` are served at all.
+pub(super) fn serves(method: &Method) -> bool {
+    !matches!(*method, Method::CONNECT | Method::TRACE)
 }
 
 /// The number of the request's stream, 0 where it has none. It was written behind whatever the client sent.
