@@ -262,6 +262,8 @@ fn next(args: &InitArgs, wanted: &Wanted) -> String {
     let up = |what: &str| format!("docker compose up --detach{what}");
     let steps = match wanted.place {
         ProxyPlace::Network => vec![
+            // The certificates are the container's.
+            Some(format!("clearway check --config {conf} --skip-certificates")),
             Some(beside),
             Some(up(" clearway")),
             copied,
