@@ -423,3 +423,34 @@ fn exit_codes_are_those_of_the_table() {
         assert!(page.contains(&format!("\n| {expected} | ")), "{expected} is in the table");
     }
 }
+
+#[test]
+fn a_proxy_that_answers_otherwise_is_no_missing_proxy() {
+    use std::io::{Read, Write};
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("admin.sock");
+    let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let answers = [
+        "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 2\r\n\r\n{}",
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]",
+    ];
+    let served = std::thread::spawn(move || {
+        for answer in answers {
+            let mut stream = listener.accept().unwrap().0;
+            let mut asked = Vec::new();
+            while !asked.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                asked.extend(byte);
+            }
+            stream.write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    let socket = socket.to_str().unwrap();
+    for said in ["500", "another version"] {
+        let (code, _, stderr) = run(&["top", "--once", "--socket", socket], &[]);
+        assert!(code == 1 && stderr.contains(said), "{code}: {stderr}");
+    }
+    served.join().unwrap();
+    assert_eq!(run(&["top", "--once", "--socket", "/nonexistent/admin.sock"], &[]).0, 3);
+}

@@ -85,7 +85,8 @@ fn certificates(status: &StatusView, now: SystemTime) -> [Family; 2] {
 
 fn services(services: &[ServiceView]) -> [Family; 5] {
     let targets = &["service", "target"];
-    let mut up = Family::new("clearway_target_up", Gauge, "Whether a target gets requests as usual.", targets);
+    let mut up =
+        Family::new("clearway_target_up", Gauge, "Whether a target gets requests, also while it is warming.", targets);
     let mut state = Family::new(
         "clearway_target_state",
         Gauge,
@@ -101,7 +102,9 @@ fn services(services: &[ServiceView]) -> [Family; 5] {
         closed.add([service.name.clone().into()], Value::Count(service.maintenance.is_some().into()));
         for target in &service.targets {
             let labels = || [service.name.clone().into(), target.address.clone().into()];
-            up.add(labels(), Value::Count((target.state == "up").into()));
+            // One that is warming serves, with a growing share.
+            let serves = matches!(target.state.as_str(), "up" | "warming");
+            up.add(labels(), Value::Count(serves.into()));
             let [name, address] = labels();
             state.add([name, address, target.state.clone().into()], Value::Count(1));
             running.add(labels(), Value::Count(target.outstanding as u64));
@@ -152,4 +155,23 @@ fn optional(name: &'static str, help: &'static str, known: Option<u64>) -> Famil
     let mut family = Family::new(name, Gauge, help, &[]);
     known.into_iter().for_each(|known| family.add([], Value::Count(known)));
     family
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::exposition::Format;
+    use super::super::views::TargetStatus;
+    use super::*;
+
+    #[test]
+    fn what_serves_counts_as_up() {
+        for (state, up) in [("up", 1), ("warming", 1), ("down", 0), ("ejected", 0), ("unreachable", 0), ("drained", 0)]
+        {
+            let target =
+                TargetStatus { address: String::from("a:1"), state: state.to_owned(), ..TargetStatus::default() };
+            let service = ServiceView { name: String::from("api"), targets: vec![target], ..ServiceView::default() };
+            let text = Format::Prometheus.write(&services(&[service]));
+            assert!(text.contains(&format!("clearway_target_up{{service=\"api\",target=\"a:1\"}} {up}\n")), "{text}");
+        }
+    }
 }

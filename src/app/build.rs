@@ -3,18 +3,18 @@
 use super::build_error::BuildError;
 use super::certificates::Certificates;
 use super::exporting::NewSender;
+use super::handover::GivenSocket;
 use super::listeners::Listeners;
 use super::picture::Picture;
 use super::showing::entry;
 use crate::admin::Entry;
-use crate::domain::addr::ListenAddr;
 use crate::domain::settings::Settings;
 use crate::request::Shield;
 use crate::runtime::{Deadline, now, wall};
 use crate::telemetry::{AccessWriter, KeyWatch, Metrics, Recents};
 use crate::tls::Tickets;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// A whole proxy: built, bound, not yet running.
@@ -37,7 +37,7 @@ impl App {
     ///
     /// # Errors
     /// `BuildError` with the first part that cannot be had.
-    pub fn build(settings: Settings, given: Vec<(ListenAddr, TcpListener)>) -> Result<Self, BuildError> {
+    pub fn build(settings: Settings, given: Vec<GivenSocket>) -> Result<Self, BuildError> {
         let tickets = Tickets::new().map_err(BuildError::TicketKeys)?;
         let picture = Picture::build(settings, &tickets, None)?;
         let settings = &picture.settings;

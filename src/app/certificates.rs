@@ -6,7 +6,7 @@ use crate::domain::settings::{Domains, Layout, Settings};
 use crate::telemetry::CertificateRefusal;
 use crate::tls::{
     CertStore, CertificateWarning, LoadError, LocalAuthority, LocalCaError, LocalCertificates, LocalNames,
-    ensure_issued, ensure_local, load_pair, settled,
+    ensure_issued, ensure_local, load_again, settled,
 };
 use std::error::Error;
 use std::fmt;
@@ -94,12 +94,16 @@ pub(super) fn clock_message(now: SystemTime) -> String {
 /// Said of a name that is served.
 pub(super) const UNCOVERED: &str = "no certificate covers this name; clients will refuse it";
 
-/// Loads or makes the certificates, and logs what is to be said about them.
-pub(super) fn load(settings: &Settings, now: SystemTime) -> Result<(CertStore, Certificates), CertificateError> {
+/// Loads or makes the certificates, beside those that are `in_use` already, and logs what is to be said about them.
+pub(super) fn load(
+    settings: &Settings,
+    now: SystemTime,
+    in_use: Option<&CertStore>,
+) -> Result<(CertStore, Certificates), CertificateError> {
     let (store, about) = match settings.certificates.is_empty() {
         _ if settings.acme.enabled => obtained(settings, now),
         true => local(settings, now),
-        false => from_files(settings, now),
+        false => from_files(settings, now, in_use),
     }?;
     if clock_is_behind(now) {
         tracing::warn!("{}", clock_message(now));
@@ -108,10 +112,14 @@ pub(super) fn load(settings: &Settings, now: SystemTime) -> Result<(CertStore, C
     Ok((store, about))
 }
 
-pub(super) fn from_files(settings: &Settings, now: SystemTime) -> Result<(CertStore, Certificates), CertificateError> {
+pub(super) fn from_files(
+    settings: &Settings,
+    now: SystemTime,
+    in_use: Option<&CertStore>,
+) -> Result<(CertStore, Certificates), CertificateError> {
     let (mut loaded, mut errors) = (Vec::new(), Vec::new());
     for files in &settings.certificates {
-        match load_pair(files, now) {
+        match load_again(files, now, |leaf| in_use.is_some_and(|store| store.serves(leaf))) {
             Ok(certificate) => loaded.push(certificate),
             Err(error) => errors.push(error),
         }
@@ -222,7 +230,11 @@ fn warn(store: &CertStore, about: &Certificates) {
         // Its end is spoken of by `upkeep`, once and not at every reload.
         let end = |warning: &&CertificateWarning| matches!(warning, CertificateWarning::ExpiresSoon { .. });
         for warning in certificate.warnings().iter().filter(|warning| !end(warning)) {
-            tracing::warn!(file = %certificate.file().display(), %warning, "certificate");
+            let file = certificate.file().display();
+            match warning {
+                CertificateWarning::Expired { .. } => tracing::error!(%file, %warning, "certificate"),
+                _ => tracing::warn!(%file, %warning, "certificate"),
+            }
         }
     }
     for name in &about.uncovered {

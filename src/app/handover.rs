@@ -27,8 +27,21 @@ const OFFER_MAX: usize = 1 << 20;
 pub(super) struct Offer {
     /// The configured address of each socket that follows.
     pub(super) sockets: Vec<String>,
+    /// The name of each one's listener; fewer, or none, from a program that does not say them.
+    #[serde(default)]
+    pub(super) listeners: Vec<String>,
     pub(super) maintenance: Vec<MaintenanceOrder>,
     pub(super) drained: Vec<TargetOrder>,
+}
+
+/// A listening socket that was given to this process.
+#[derive(Debug)]
+pub struct GivenSocket {
+    /// The name of the listener that it belonged to, where that is known.
+    pub(super) listener: Option<String>,
+    /// The address that it was asked for under.
+    pub(super) bind: ListenAddr,
+    pub(super) socket: TcpListener,
 }
 
 /// What the new process says.
@@ -49,7 +62,7 @@ pub(super) enum Report {
 #[derive(Debug)]
 pub struct Handover {
     stream: UnixStream,
-    sockets: Vec<(ListenAddr, TcpListener)>,
+    sockets: Vec<GivenSocket>,
     pub(super) maintenance: Vec<MaintenanceOrder>,
     pub(super) drained: Vec<TargetOrder>,
 }
@@ -64,15 +77,16 @@ impl Handover {
         stream.set_read_timeout(Some(WORD_WAIT))?;
         let offer = serde_json::from_slice::<Offer>(&line(&mut stream)?)?;
         let mut sockets = Vec::new();
-        for bind in &offer.sockets {
-            let addr = ListenAddr::parse(bind).map_err(|_| io::ErrorKind::InvalidData)?;
-            sockets.push((addr, TcpListener::from(receive_descriptor(&stream)?)));
+        let names = offer.listeners.into_iter().map(Some).chain(std::iter::repeat(None));
+        for (bind, listener) in offer.sockets.iter().zip(names) {
+            let bind = ListenAddr::parse(bind).map_err(|_| io::ErrorKind::InvalidData)?;
+            sockets.push(GivenSocket { listener, bind, socket: TcpListener::from(receive_descriptor(&stream)?) });
         }
         Ok(Self { stream, sockets, maintenance: offer.maintenance, drained: offer.drained })
     }
 
-    /// The listening sockets, with the address that each was configured by.
-    pub fn take_sockets(&mut self) -> Vec<(ListenAddr, TcpListener)> {
+    /// The listening sockets.
+    pub fn take_sockets(&mut self) -> Vec<GivenSocket> {
         std::mem::take(&mut self.sockets)
     }
 
@@ -98,11 +112,13 @@ impl Handover {
     }
 }
 
-/// The listening sockets that the service manager has opened for this process, with their addresses.
+/// The listening sockets that the service manager has opened for this process.
 #[must_use]
-pub fn activated() -> Vec<(ListenAddr, TcpListener)> {
-    let sockets = activated_sockets().into_iter();
-    sockets.filter_map(|socket| Some((ListenAddr::new(socket.local_addr().ok()?), socket))).collect()
+pub fn activated() -> Vec<GivenSocket> {
+    let given = |socket: TcpListener| {
+        Some(GivenSocket { listener: None, bind: ListenAddr::new(socket.local_addr().ok()?), socket })
+    };
+    activated_sockets().into_iter().filter_map(given).collect()
 }
 
 /// Hands `offer` and `sockets` over.

@@ -3,8 +3,8 @@
 use super::certificates::{CertificateError, UNCOVERED, authorities, clock_is_behind, clock_message, from_files, told};
 use super::inventory::{CertificateSource, InventoryEntry, inventory};
 use crate::domain::settings::Settings;
-use crate::runtime::wall;
-use std::path::PathBuf;
+use crate::runtime::{may_write, wall};
+use std::path::{Path, PathBuf};
 
 /// One thing that a start would say of the files that the configuration names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,12 +52,25 @@ fn made(settings: &Settings) -> Vec<Finding> {
         let warnings = warnings.into_iter().map(|about| warning(Some(file.clone()), about));
         error.into_iter().chain(warnings.collect::<Vec<_>>())
     };
-    inventory(settings, wall()).entries.into_iter().flat_map(of_one).collect()
+    let entries = inventory(settings, wall()).entries;
+    let unwritable = entries.iter().filter(|entry| entry.expected).find_map(|entry| unwritable(&entry.file));
+    entries.into_iter().flat_map(of_one).chain(unwritable).collect()
+}
+
+/// Why `file` could not be made. Another user than that of the proxy may be asking, so it stops nothing here.
+fn unwritable(file: &Path) -> Option<Finding> {
+    let here = |folder: &Path| if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder.to_owned() };
+    let folder = file.ancestors().skip(1).map(here).find(|folder| folder.exists())?;
+    let error = may_write(&folder).err()?;
+    let message = format!("{} cannot be made by this user: {}: {error}", file.display(), folder.display());
+    let hint = "name a folder that the proxy's user may write; the systemd unit has /var/lib/clearway";
+    let hint = Some(String::from(hint));
+    Some(Finding { key: "certificate_folder", file: None, message, hint, stops: false })
 }
 
 /// Those that the configuration names.
 fn named(settings: &Settings) -> Vec<Finding> {
-    match from_files(settings, wall()) {
+    match from_files(settings, wall(), None) {
         Ok((store, about)) => {
             let of_files = store.certificates().iter().flat_map(|certificate| {
                 let file = certificate.file();
@@ -70,5 +83,23 @@ fn named(settings: &Settings) -> Vec<Finding> {
             errors.iter().map(|error| stopping(Some(error.file().to_owned()), told(error), error.hint())).collect()
         }
         Err(error) => vec![stopping(None, error.to_string(), error.hint())],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_said_where_nothing_can_be_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        assert!(unwritable(&folder.path().join("certs/local/x/leaf.pem")).is_none());
+        assert!(unwritable(Path::new("certs-that-are-not-there/leaf.pem")).is_none(), "below the working directory");
+        // Nobody may make something in a file, root neither.
+        let found = unwritable(&file.join("certs/local/x/leaf.pem")).unwrap();
+        assert!(found.key == "certificate_folder" && !found.stops, "{found:?}");
+        assert!(found.message.contains(file.to_str().unwrap()), "{found:?}");
     }
 }

@@ -4,6 +4,7 @@
 //! handed on without losing what waits in its queue.
 
 use super::build_error::BuildError;
+use super::handover::GivenSocket;
 use crate::domain::addr::ListenAddr;
 use crate::domain::facts::ListenerKind;
 use crate::domain::settings::Settings;
@@ -49,8 +50,8 @@ pub(super) struct Listener {
 #[derive(Debug, Default)]
 pub(super) struct Listeners {
     open: Vec<Listener>,
-    /// Sockets that were given to this process, with the address they were asked for under.
-    spare: Vec<(ListenAddr, TcpListener)>,
+    /// Sockets that were given to this process.
+    spare: Vec<GivenSocket>,
 }
 
 /// What changes: bound already, and not yet accepting.
@@ -62,13 +63,13 @@ pub(super) struct Change {
 
 impl Listeners {
     /// None yet; `spare` sockets are taken before others are opened.
-    pub(super) fn with_spare(spare: Vec<(ListenAddr, TcpListener)>) -> Self {
+    pub(super) fn with_spare(spare: Vec<GivenSocket>) -> Self {
         Self { open: Vec::new(), spare }
     }
 
     /// Closes the sockets that were given and that nobody asks for.
     pub(super) fn close_spare(&mut self) {
-        for (bind, _) in std::mem::take(&mut self.spare) {
+        for GivenSocket { bind, .. } in std::mem::take(&mut self.spare) {
             tracing::info!(address = %bind, "a socket that was handed over is not configured; closed");
         }
     }
@@ -99,12 +100,12 @@ impl Listeners {
     fn open(&mut self, role: Role, addr: ListenAddr, settings: &Settings) -> Result<Listener, BuildError> {
         let shutdown = Shutdown::new().0;
         // An address that only changes what is spoken on it keeps its sockets, and their queues.
-        if let Some(same) = self.open.iter().find(|listener| listener.bind == addr) {
+        if let Some(same) = self.open.iter().find(|listener| listener.bind == addr && !takes_any_port(addr)) {
             let sockets = copies(&same.sockets).map_err(BuildError::Sockets)?;
             return Ok(Listener { role, bind: addr, addr: same.addr, sockets, shutdown });
         }
         let count = if role == Role::Admin { NonZeroUsize::MIN } else { settings.workers };
-        let given = self.take_spare(addr, count, settings).map_err(BuildError::Sockets)?;
+        let given = self.take_spare(role, addr, count, settings).map_err(BuildError::Sockets)?;
         if let Some(local) = given.first().map(TcpListener::local_addr) {
             let local = local.map_err(BuildError::Sockets)?;
             return Ok(Listener { role, bind: addr, addr: local, sockets: given, shutdown });
@@ -115,19 +116,29 @@ impl Listeners {
         Ok(Listener { role, bind: addr, addr: bound.addr, sockets: bound.sockets, shutdown })
     }
 
-    /// The sockets that were given for `addr`, made ready; at least `count`, or none at all.
+    /// The sockets that were given for the listener, made ready; at least `count`, or none at all.
     fn take_spare(
         &mut self,
+        role: Role,
         addr: ListenAddr,
         count: NonZeroUsize,
         settings: &Settings,
     ) -> io::Result<Vec<TcpListener>> {
-        let is = |(bind, socket): &(ListenAddr, TcpListener)| {
-            *bind == addr || socket.local_addr().is_ok_and(|local| local == addr.socket_addr())
+        // Where any port will do, several listeners may have asked under one address, and each has a port of its own.
+        let its_own = |listener: &Option<String>| {
+            !takes_any_port(addr) || listener.as_deref().is_none_or(|name| name == role.as_str())
         };
-        let (given, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.spare).into_iter().partition(is);
+        let fits = |given: &&GivenSocket| {
+            given.bind == addr && its_own(&given.listener)
+                || given.socket.local_addr().is_ok_and(|local| local == addr.socket_addr())
+        };
+        let Some(local) = self.spare.iter().find(fits).map(|given| given.socket.local_addr()).transpose()? else {
+            return Ok(Vec::new());
+        };
+        let same = |given: &GivenSocket| fits(&given) && given.socket.local_addr().is_ok_and(|other| other == local);
+        let (given, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.spare).into_iter().partition(same);
         self.spare = rest;
-        let mut sockets = given.into_iter().map(|(_, socket)| socket).collect::<Vec<_>>();
+        let mut sockets = given.into_iter().map(|given| given.socket).collect::<Vec<_>>();
         for socket in &sockets {
             adopt(socket, give_up(settings))?;
         }
@@ -209,6 +220,11 @@ fn wanted(settings: &Settings) -> Vec<(Role, ListenAddr)> {
         legacy.flat_map(|(service, binds)| binds.iter().map(move |bind| (ListenerKind::Legacy(service), *bind)));
     let clients = main.chain(legacy).map(|(kind, bind)| (Role::Clients(kind), bind));
     clients.chain(settings.admin_listener.listen.iter().map(|bind| (Role::Admin, *bind))).collect()
+}
+
+/// Whether the system chooses the port.
+fn takes_any_port(addr: ListenAddr) -> bool {
+    addr.socket_addr().port() == 0
 }
 
 /// Ours acts first, and knows why; the kernel's is for what we cannot see.

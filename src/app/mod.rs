@@ -35,7 +35,7 @@ pub use build::App;
 pub use build_error::BuildError;
 pub use certificates::{CertificateError, Certificates, authority_file};
 pub use demo::Demo;
-pub use handover::{Handover, activated};
+pub use handover::{GivenSocket, Handover, activated};
 pub use inspection::Finding;
 pub use inventory::{CertificateSource, Inventory, InventoryEntry, inventory, local_authority_for};
 pub use lifecycle::{Ended, RunError};

@@ -31,8 +31,9 @@ impl Picture {
     /// `BuildError` with what cannot be had; `previous` is as before.
     pub(super) fn build(settings: Settings, tickets: &Tickets, previous: Option<&Self>) -> Result<Self, BuildError> {
         let challenges = previous.map_or_else(Challenges::default, |previous| previous.challenges.clone());
-        let (store, certificates) =
-            load(&settings, wall()).map_err(|error| BuildError::Certificate(Box::new(error)))?;
+        let in_use = previous.map(Self::store);
+        let loaded = load(&settings, wall(), in_use.as_deref());
+        let (store, certificates) = loaded.map_err(|error| BuildError::Certificate(Box::new(error)))?;
         let covered = store.names().cloned().collect();
         let shared = settings.tickets.keys.as_deref().map(Tickets::shared).transpose();
         let shared = shared.map_err(BuildError::TicketKeys)?;
@@ -89,7 +90,7 @@ impl Picture {
     /// # Errors
     /// `BuildError` when they cannot be had; those in use stay.
     pub(super) fn renew_certificates(&mut self) -> Result<(), BuildError> {
-        let loaded = load(&self.settings, wall());
+        let loaded = load(&self.settings, wall(), Some(&self.store()));
         let (store, certificates) = loaded.map_err(|error| BuildError::Certificate(Box::new(error)))?;
         self.covered = store.names().cloned().collect();
         self.certificates = certificates;

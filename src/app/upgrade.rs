@@ -4,6 +4,7 @@
 //! ended and this one goes on.
 
 use super::handover::{Offer, Report, TAKE_OVER, give};
+use super::listeners::Listener;
 use super::running::Running;
 use crate::admin::{MaintenanceOrder, Outcome, TargetOrder, UpgradeView};
 use crate::domain::names::ServiceName;
@@ -63,8 +64,15 @@ impl Running {
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .spawn()?;
         let listeners = || self.listeners.iter();
-        let sockets = listeners().flat_map(|listener| vec![listener.bind.to_string(); listener.sockets.len()]);
-        let offer = Offer { sockets: sockets.collect(), maintenance: self.closed(), drained: self.drained() };
+        let of_each = |text: fn(&Listener) -> String| {
+            listeners().flat_map(|listener| vec![text(listener); listener.sockets.len()]).collect()
+        };
+        let offer = Offer {
+            sockets: of_each(|listener| listener.bind.to_string()),
+            listeners: of_each(|listener| listener.role.as_str().to_owned()),
+            maintenance: self.closed(),
+            drained: self.drained(),
+        };
         give(&mut ours, &offer, listeners().flat_map(|listener| &listener.sockets))?;
         ours.set_nonblocking(true)?;
         Ok((child, tokio::net::UnixStream::from_std(ours)?))

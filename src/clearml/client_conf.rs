@@ -26,7 +26,8 @@ pub fn client_conf(urls: &PerService<String>, ca_file: Option<&str>) -> String {
     text
 }
 
-/// The same for the shell that starts an SDK, an agent, or any other program.
+/// The same for the shell that starts an SDK, an agent, or any other program. `CLEARML_API_HOST_VERIFY_CERT` is not
+/// among them: it may be a path for the SDK, but only true or false for an agent.
 ///
 /// Source: clearml `backend_api/session/defs.py`; clearml-agent `backend_api/session/defs.py`; `requests` and curl for
 /// the last two, which win over `verify_certificate`.
@@ -35,7 +36,7 @@ pub fn client_env(urls: &PerService<String>, ca_file: Option<&str>) -> String {
     let PerService { app, api, files } = urls;
     let mut pairs = vec![("CLEARML_WEB_HOST", app), ("CLEARML_API_HOST", api), ("CLEARML_FILES_HOST", files)];
     let ca_file = ca_file.map(str::to_owned);
-    for name in ["CLEARML_API_HOST_VERIFY_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"] {
+    for name in ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"] {
         pairs.extend(ca_file.as_ref().map(|file| (name, file)));
     }
     pairs.into_iter().map(|(name, value)| format!("export {name}={}\n", shell_string(value))).collect()
@@ -49,8 +50,8 @@ pub fn client_env(urls: &PerService<String>, ca_file: Option<&str>) -> String {
 pub fn client_compose(urls: &PerService<String>, ca_file: Option<&str>) -> String {
     let PerService { app, api, files } = urls;
     let prefixes = format!(
-        "    environment:\n      CLEARML_FILES_HOST: {}\n      \
-         CLEARML__services__async_urls_delete__fileserver__url_prefixes: {}\n",
+        "    environment:\n      CLEARML_FILES_HOST: {}\n      # Instead of those that stood there: add the URLs that \
+         older tasks have.\n      CLEARML__services__async_urls_delete__fileserver__url_prefixes: {}\n",
         quoted(files),
         quoted(&format!("[{files}]"))
     );
@@ -63,9 +64,22 @@ pub fn client_compose(urls: &PerService<String>, ca_file: Option<&str>) -> Strin
     ));
     if let Some(file) = ca_file {
         text.push_str(&format!("      REQUESTS_CA_BUNDLE: \"{CA_IN_CONTAINER}\"\n    volumes:\n"));
-        text.push_str(&format!("      - {}\n", quoted(&format!("{file}:{CA_IN_CONTAINER}:ro").replace('$', "$$"))));
+        text.push_str(&compose_mount(file, CA_IN_CONTAINER));
     }
     text
+}
+
+/// An entry of `volumes`: `source` for reading. A file that is not there yet stops the start; the short form would make
+/// a folder of its name, which then stands in the file's way.
+///
+/// Source: the Compose Specification, `volumes`, `bind.create_host_path`.
+#[must_use]
+pub fn compose_mount(source: &str, target: &str) -> String {
+    let [source, target] = [source, target].map(|path| quoted(&path.replace('$', "$$")));
+    format!(
+        "      - type: bind\n        source: {source}\n        target: {target}\n        read_only: true\n        \
+         bind: {{ create_host_path: false }}\n"
+    )
 }
 
 /// The section that makes a server's login cookie good for all hosts below `domain`.
@@ -100,7 +114,11 @@ pub fn server_override(urls: &PerService<String>, ca_file: Option<&str>, place: 
         ProxyPlace::Network => String::from("    ports: !reset []\n"),
         ProxyPlace::Elsewhere => String::new(),
     };
-    let base = client_compose(urls, ca_file);
+    let mut base = client_compose(urls, ca_file);
+    if place == ProxyPlace::Network {
+        // The public names lead to the proxy in this network alone.
+        base = base.replacen("  agent-services:\n", "  agent-services:\n    networks: [backend, frontend]\n", 1);
+    }
     let base = base.replacen("  apiserver:\n", &format!("  apiserver:\n{}", ports(8008, 8008)), 1);
     if place == ProxyPlace::Elsewhere {
         return base;
@@ -109,7 +127,7 @@ pub fn server_override(urls: &PerService<String>, ca_file: Option<&str>, place: 
 }
 
 /// Where a container finds the CA.
-const CA_IN_CONTAINER: &str = "/etc/clearway/ca.pem";
+pub const CA_IN_CONTAINER: &str = "/etc/clearway/ca.pem";
 
 fn shell_lines(ca_file: &str) -> String {
     let file = shell_string(ca_file);
@@ -124,7 +142,8 @@ fn shell_string(text: &str) -> String {
 }
 
 /// A text in double quotes, as HOCON and YAML read it.
-fn quoted(text: &str) -> String {
+#[must_use]
+pub fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', r"\\").replace('"', "\\\""))
 }
 
@@ -161,9 +180,10 @@ mod tests {
         assert!(text.contains(" REQUESTS_CA_BUNDLE='/o'\\''k \"ca\".pem'\n"), "{text}");
         assert!(text.lines().all(|line| line.starts_with([' ', '#', 'a', 's', '}'])), "{text}");
         let text = client_env(&urls(), Some("/o'k.pem"));
-        for name in ["CLEARML_API_HOST_VERIFY_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"] {
+        for name in ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"] {
             assert!(text.contains(&format!("export {name}='/o'\\''k.pem'\n")), "{text}");
         }
+        assert!(!text.contains("VERIFY_CERT"), "an agent takes it for true or false: {text}");
     }
 
     #[test]
@@ -174,9 +194,21 @@ mod tests {
             "      CLEARML__services__async_urls_delete__fileserver__url_prefixes: \"[https://files.clearml.example.com]\"",
             "      CLEARML_API_HOST: \"https://api.clearml.example.com\"",
             "      REQUESTS_CA_BUNDLE: \"/etc/clearway/ca.pem\"",
-            "      - \"/a$$b/ca.pem:/etc/clearway/ca.pem:ro\"",
+            "        source: \"/a$$b/ca.pem\"",
+            "        target: \"/etc/clearway/ca.pem\"",
+            "        bind: { create_host_path: false }",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
         }
+        let hint = text.lines().zip(text.lines().skip(1)).filter(|(_, line)| line.contains("url_prefixes"));
+        assert!(hint.clone().count() == 2 && hint.clone().all(|(hint, _)| hint.contains("# ")), "{text}");
+    }
+
+    #[test]
+    fn containers_that_follow_public_urls_are_in_the_network_where_those_lead_to_the_proxy() {
+        let text = |place| server_override(&urls(), None, place);
+        let joined = "  agent-services:\n    networks: [backend, frontend]\n";
+        assert!(text(ProxyPlace::Network).contains(joined), "{}", text(ProxyPlace::Network));
+        assert!(!text(ProxyPlace::Host).contains("networks") && !text(ProxyPlace::Elsewhere).contains("networks"));
     }
 }

@@ -16,39 +16,58 @@ use crate::domain::settings::CrossSite;
 use http::header::{COOKIE, HeaderMap, ORIGIN, REFERER};
 use http::{HeaderValue, Method};
 
-/// Why `request` for `service` comes from a foreign page, or `None`. `own` tells the pages of the web UI.
+/// What is said of the page that a request may be from, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PageVerdict {
+    /// It may make the request, or there is none.
+    Passes(&'static str),
+    /// It is a foreign one.
+    Foreign(&'static str),
+}
+
+/// Judges the page that a request for `service` is from. `own` tells the pages of the web UI.
 ///
 /// Browsers without `Sec-Fetch-Site` (before 2023) are judged by `Origin`, and on the API by `Referer`.
 #[must_use]
-pub fn foreign_page(
+pub fn judge_page(
     service: ServiceName,
     method: &Method,
     headers: &HeaderMap,
     rules: &CrossSite,
     own: impl Fn(&PageOrigin) -> bool,
-) -> Option<&'static str> {
-    if service == ServiceName::App || !headers.contains_key(COOKIE) || method == Method::OPTIONS {
-        return None;
+) -> PageVerdict {
+    use PageVerdict::{Foreign, Passes};
+    if service == ServiceName::App || method == Method::OPTIONS {
+        return Passes("the web UI itself and preflights are nobody's risk");
+    }
+    if !headers.contains_key(COOKIE) {
+        return Passes("it carries no cookie, so no page can use somebody's login");
     }
     let site = Relation::of(headers);
     // The address bar, a bookmark, and what the page's own host serves.
-    if matches!(site, Relation::Typed | Relation::SameOrigin) {
-        return None;
+    match site {
+        Relation::Typed => return Passes("no page made it (Sec-Fetch-Site)"),
+        Relation::SameOrigin => return Passes("its page is of the same host (Sec-Fetch-Site)"),
+        Relation::Untold | Relation::SameSite | Relation::CrossSite => {}
     }
     let known = |page: &PageOrigin| own(page) || rules.allowed_pages.contains(page);
     let reads = method == Method::GET || method == Method::HEAD;
     let file = service == ServiceName::Files && reads;
     match (page_in(headers, &ORIGIN, PageOrigin::parse), page_in(headers, &REFERER, PageOrigin::of_url)) {
-        (Page::Named(page), _) if known(&page) => None,
-        (Page::Named(_) | Page::Unknown, _) => Some("its Origin is another page"),
-        (Page::Untold, Page::Named(page)) if known(&page) => None,
+        (Page::Named(page), _) if known(&page) => Passes("its Origin is the web UI or an allowed page"),
+        (Page::Named(_) | Page::Unknown, _) => Foreign("its Origin is another page"),
+        (Page::Untold, Page::Named(page)) if known(&page) => Passes("its Referer is the web UI or an allowed page"),
         // An image of a file in another page of the same site: nothing changes, and that page cannot read it.
-        (Page::Untold, _) if file && site != Relation::CrossSite => None,
-        (Page::Untold, _) if file && rules.file_links && opens_page(headers) => None,
+        (Page::Untold, _) if file && site != Relation::CrossSite => {
+            Passes("it reads a file, and no Sec-Fetch-Site names another site")
+        }
+        (Page::Untold, _) if file && rules.file_links && opens_page(headers) => {
+            Passes("it follows a link to a file, which other pages may have")
+        }
         // Nobody says that a browser sent it.
-        (Page::Untold, Page::Untold) if site == Relation::Untold => None,
-        (Page::Untold, Page::Untold) => Some("its page is another one or is kept secret (Sec-Fetch-Site)"),
-        (Page::Untold, Page::Named(_) | Page::Unknown) => Some("its Referer is another page"),
+        (Page::Untold, Page::Untold) if site == Relation::Untold => Passes("nothing in it tells of a page"),
+        (Page::Untold, Page::Untold) => Foreign("its page is another one or is kept secret (Sec-Fetch-Site)"),
+        (Page::Untold, Page::Named(_) | Page::Unknown) => Foreign("its Referer is another page"),
     }
 }
 
@@ -118,7 +137,7 @@ mod tests {
             headers.append(http::header::HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
         }
         let own = |page: &PageOrigin| page.host() == "app.ml.corp";
-        foreign_page(service, &method.parse().unwrap(), &headers, rules, own).is_some()
+        matches!(judge_page(service, &method.parse().unwrap(), &headers, rules, own), PageVerdict::Foreign(_))
     }
 
     fn refused(service: ServiceName, method: &str, fields: &[(&str, &str)]) -> bool {

@@ -27,12 +27,15 @@ mod web_urls;
 
 pub use action::Action;
 pub use caller::{Caller, Program, client_version};
-pub use client_conf::{ProxyPlace, client_compose, client_conf, client_env, cookie_section, server_override};
+pub use client_conf::{
+    CA_IN_CONTAINER, ProxyPlace, client_compose, client_conf, client_env, compose_mount, cookie_section, quoted,
+    server_override,
+};
 pub use cookie::{
     Repaired, cookie_domain, doubled as doubled_cookie, expired as expired_cookie, repair as repair_cookie,
 };
 pub use cors::{cors_origin, same_host};
-pub use cross_site::foreign_page;
+pub use cross_site::{PageVerdict, judge_page};
 pub use detour::detour;
 pub use downloads::is_download;
 pub use envelope::{FaultBody, fault_answer};

@@ -15,7 +15,7 @@ pub fn recognise(status: StatusCode, body: &[u8]) -> Option<ServiceName> {
         let envelope = json.get("meta").and_then(|meta| meta.get("result_code")).is_some_and(Value::is_number);
         return match envelope {
             true => Some(ServiceName::Api),
-            // Its version.json and configuration.json.
+            // Its version.json.
             false => (json.get("version").is_some() && status == StatusCode::OK).then_some(ServiceName::App),
         };
     }

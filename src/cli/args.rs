@@ -24,7 +24,7 @@ use std::path::PathBuf;
                   clearway client-config                         what clients need\n  \
                   clearway status                                how the running proxy is\n\n\
                   `clearway COMMAND --help` has examples. Exit codes: 0 done, 1 failed or something is wrong,\n\
-                  2 wrong command line, 3 no running proxy answers."
+                  2 wrong command line, 3 no running proxy answers, 4 warnings at worst (doctor)."
 )]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -313,7 +313,7 @@ pub(super) enum ClientFormat {
     Conf,
     /// Lines for a shell
     Env,
-    /// An override for ClearML's docker-compose.yml
+    /// An override for ClearML's docker-compose.yml, with Compose 2
     Compose,
 }
 

@@ -44,12 +44,13 @@ impl Change {
         self.before.as_ref().is_some_and(|before| *before != self.text)
     }
 
-    /// As a unified diff; of a file that is not there yet, all of it.
+    /// As a unified diff, secrets hidden; of a file that is not there yet, all of it.
     fn diff(&self) -> String {
         let name = self.file.display().to_string();
         let old = if self.before.is_some() { name.as_str() } else { "/dev/null" };
         let diff = TextDiff::from_lines(self.before.as_deref().unwrap_or_default(), &self.text);
-        diff.unified_diff().context_radius(3).header(old, &name).to_string()
+        let text = diff.unified_diff().context_radius(3).header(old, &name).to_string();
+        text.split_inclusive('\n').map(hidden).collect()
     }
 
     fn write(&self) -> io::Result<()> {
@@ -88,4 +89,80 @@ pub(super) fn write(folder: &Path, changes: &[Change], dry_run: bool, yes: bool)
 fn agreed() -> bool {
     let answer = if output::can_ask() { output::ask("change these files? [y/N]") } else { None };
     answer.is_some_and(|answer| matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
+/// Parts of the names whose values nobody should see over a shoulder or in a log.
+const SECRET: [&str; 4] = ["password", "secret", "token", "access_key"];
+
+/// What stands for such a value.
+const HIDDEN: &str = "(hidden)";
+
+/// A line of HOCON, JSON or YAML with the values of such names hidden; sections are no values.
+fn hidden(line: &str) -> String {
+    let mut shown = String::new();
+    let mut rest = line;
+    while let Some(at) = rest.find([':', '=']) {
+        let (name, value) = rest.split_at(at + 1);
+        shown.push_str(name);
+        let blank = value.len() - value.trim_start_matches([' ', '\t']).len();
+        let (blank, value) = value.split_at(blank);
+        shown.push_str(blank);
+        rest = value;
+        if is_secret(name) && !value.trim_end().is_empty() && !value.starts_with(['{', '$']) {
+            shown.push_str(HIDDEN);
+            rest = value.split_at(end_of_value(value)).1;
+        }
+    }
+    shown + rest
+}
+
+/// Whether the name before a colon or an equals sign is that of a secret.
+fn is_secret(before: &str) -> bool {
+    let name = before.trim_end_matches([':', '=', ' ', '\t', '"', '\'']);
+    let begin = name.rfind(|c: char| !(c.is_alphanumeric() || "_-".contains(c))).map_or(0, |at| at + 1);
+    let name = name.get(begin..).unwrap_or(name).to_ascii_lowercase();
+    SECRET.iter().any(|part| name.contains(part))
+}
+
+/// Where a value ends: behind its quotes or list, else before what separates it from the next.
+fn end_of_value(value: &str) -> usize {
+    let end = match value.chars().next() {
+        Some(quote @ ('"' | '\'')) => value.get(1..).and_then(|inner| inner.find(quote)).map(|at| at + 2),
+        Some('[') => value.find(']').map(|at| at + 1),
+        _ => value.find([',', '}', ']', '#', '\n']),
+    };
+    end.unwrap_or_else(|| value.trim_end().len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_hidden_in_what_is_shown() {
+        for (line, shown) in [
+            (
+                "-  api { credentials { \"access_key\" = \"AK\", \"secret_key\" = \"S K\" } }\n",
+                "-  api { credentials { \"access_key\" = (hidden), \"secret_key\" = (hidden) } }\n",
+            ),
+            (
+                " users: [ { username: a, password: plain, name: A } ]\n",
+                " users: [ { username: a, password: (hidden), name: A } ]\n",
+            ),
+            ("+password: \"a:b=c\" # why\n", "+password: (hidden) # why\n"),
+            ("+password: \"never closed\n", "+password: (hidden)\n"),
+            (" auth.token_secret: [\"a\", \"b\"]\n", " auth.token_secret: (hidden)\n"),
+            (" CLEARML_API_SECRET_KEY=x\n", " CLEARML_API_SECRET_KEY=(hidden)\n"),
+            (" protection.token_gate.enabled: true\n", " protection.token_gate.enabled: true\n"),
+            (" token_gate { enabled: true }\n", " token_gate { enabled: true }\n"),
+            (" token_gate: { enabled: true }\n", " token_gate: { enabled: true }\n"),
+            (" token: ${TOKEN}\n", " token: ${TOKEN}\n"),
+            ("+domain: \"a.test\"\n", "+domain: \"a.test\"\n"),
+            ("+    domain: \".clearml.test\"\n", "+    domain: \".clearml.test\"\n"),
+            (" password:\n", " password:\n"),
+            ("@@ -1 +1 @@\n", "@@ -1 +1 @@\n"),
+        ] {
+            assert_eq!(hidden(line), shown);
+        }
+    }
 }

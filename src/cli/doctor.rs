@@ -25,6 +25,10 @@ const PLAIN_PORTS: [u16; 3] = [8080, 8008, 8081];
 /// Looks and reports.
 pub(super) fn doctor(args: &DoctorArgs) -> ExitCode {
     let environment = Environment::of_process();
+    if let Some(missing) = args.ca.iter().find(|file| !file.exists()) {
+        output::note(&format!("error: --ca: {} does not exist", missing.display()));
+        return ExitCode::from(USAGE);
+    }
     let plan = if args.url.is_empty() { configured(args, &environment) } else { outside(args, &environment) };
     let report = match plan {
         Ok(plan) => {
@@ -144,6 +148,7 @@ fn plan_for(urls: PerService<Url>, args: &DoctorArgs, environment: &Environment)
         system_authorities: system,
         configuration: Vec::new(),
         server: read_server_conf(args.apiserver_conf.as_deref(), environment),
+        server_is_guessed: !args.url.is_empty() && args.apiserver_conf.is_none(),
         repairs_cookies: false,
         compose: args.compose.clone(),
         credentials: credential("CLEARML_API_ACCESS_KEY").zip(credential("CLEARML_API_SECRET_KEY")),

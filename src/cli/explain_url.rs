@@ -9,8 +9,9 @@ use crate::domain::facts::ListenerKind;
 use crate::domain::names::{Authority, ServiceName};
 use crate::domain::route::Route;
 use crate::domain::settings::Settings;
-use crate::request::{End, Imagined, Preview, preview};
-use http::{HeaderMap, Method};
+use crate::request::{Check, End, Imagined, Preview, Said, preview};
+use http::header::{COOKIE, HeaderMap, ORIGIN};
+use http::{HeaderValue, Method};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
@@ -30,13 +31,17 @@ pub(super) fn explain(args: &ExplainArgs) -> Result<ExitCode, String> {
     })?;
     let method = args.method.to_ascii_uppercase();
     let method = Method::from_bytes(method.as_bytes()).map_err(|_| format!("error: {method:?} is no method"))?;
-    let headers = headers(&args.header)?;
+    let mut headers = headers(&args.header)?;
     let environment = Environment::of_process();
     let Some(loaded) = loaded(&args.source, &environment) else { return Ok(ExitCode::FAILURE) };
     let settings = &loaded.settings;
+    if let Some(origin) = &args.origin {
+        sign_in(&mut headers, origin, settings)?;
+    }
     let heard = listener(settings, parts);
     let (kind, host, has_body, target) = (heard.unwrap_or(ListenerKind::Https), parts.host, args.body, parts.target);
-    let imagined = Imagined { listener: kind, method: &method, has_body, host, target, headers: &headers };
+    let client = args.client;
+    let imagined = Imagined { listener: kind, method: &method, has_body, host, target, headers: &headers, client };
     let seen = preview(settings, &imagined);
     if args.json {
         output::data(&as_json(settings, heard, &seen).to_string());
@@ -71,6 +76,18 @@ fn headers(given: &[String]) -> Result<HeaderMap, String> {
         headers.append(name, value.trim().parse().map_err(|_| wrong())?);
     }
     Ok(headers)
+}
+
+/// What the browser of somebody who is signed in adds for a page of `origin`, unless it was given.
+fn sign_in(headers: &mut HeaderMap, origin: &str, settings: &Settings) -> Result<(), String> {
+    let wrong = |_| format!("error: --origin {origin}: expected an origin, such as https://wiki.example.com");
+    let origin = HeaderValue::from_str(origin).map_err(wrong)?;
+    headers.entry(ORIGIN).or_insert(origin);
+    let cookie = settings.protection.token_gate.cookies.first().map_or("clearml_token_basic", String::as_str);
+    if let Ok(cookie) = HeaderValue::from_str(&format!("{cookie}=some.login.token")) {
+        headers.entry(COOKIE).or_insert(cookie);
+    }
+    Ok(())
 }
 
 /// Who would hear it; `None` where nobody listens.
@@ -112,15 +129,29 @@ fn as_text(settings: &Settings, request: &str, heard: (Option<ListenerKind>, u16
     lines.extend(seen.detour.map(|service| {
         format!("note:      the web server passes it on to {service}; the rules for {service} apply to it here as well")
     }));
+    lines.extend(
+        seen.checks.iter().map(|Check { rule, said, why }| format!("check:     {rule} {}: {why}", verdict(*said))),
+    );
     lines.push(match &seen.end {
         End::Forwarded => {
             String::from("end:       forwarded, with X-Forwarded-For, -Proto, -Host, -Port and X-Real-IP of our own")
         }
         End::Redirected(url) => format!("end:       308 to {url}"),
-        End::Refused(kind, text) => format!("end:       {} {}: {text}", kind.status().as_u16(), kind.public()),
+        End::Refused(kind, text) => {
+            format!("end:       {} {}: {text}", kind.status().as_u16(), kind.public().trim_end_matches('.'))
+        }
     });
     lines.extend(seen.added.iter().map(|(name, value, when)| format!("answer:    {name}: {value} ({when})")));
     lines.join("\n")
+}
+
+fn verdict(said: Said) -> String {
+    match said {
+        Said::Off => String::from("is off"),
+        Said::Passes => String::from("passes"),
+        Said::Depends(kind) => format!("passes or answers {}", kind.status().as_u16()),
+        Said::Refuses(kind) => format!("refuses with {}", kind.status().as_u16()),
+    }
 }
 
 /// Why it goes where it goes.
@@ -151,6 +182,7 @@ fn as_json(settings: &Settings, heard: Option<ListenerKind>, seen: &Preview<'_>)
         .route
         .map(|route| settings.services.get(route.service).targets.iter().map(ToString::to_string).collect::<Vec<_>>());
     let added = seen.added.iter().map(|(name, value, when)| json!({ "name": name, "value": value, "when": when }));
+    let checks = seen.checks.iter().map(check_as_json);
     json!({
         "listener": heard.map(ListenerKind::as_str),
         "route": way(seen),
@@ -158,9 +190,21 @@ fn as_json(settings: &Settings, heard: Option<ListenerKind>, seen: &Preview<'_>)
         "action": seen.action.map(crate::clearml::Action::name),
         "path": seen.route.is_some().then_some(&seen.target),
         "targets": targets,
+        "checks": checks.collect::<Vec<_>>(),
         "end": end,
         "added": added.collect::<Vec<_>>(),
     })
+}
+
+fn check_as_json(Check { rule, said, why }: &Check) -> Value {
+    let (said, kind) = match said {
+        Said::Off => ("off", None),
+        Said::Passes => ("passes", None),
+        Said::Depends(kind) => ("depends", Some(kind)),
+        Said::Refuses(kind) => ("refuses", Some(kind)),
+    };
+    let (status, fault) = (kind.map(|kind| kind.status().as_u16()), kind.map(|kind| kind.code()));
+    json!({ "rule": rule, "said": said, "status": status, "fault": fault, "why": why })
 }
 
 #[cfg(test)]

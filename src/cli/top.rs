@@ -37,9 +37,9 @@ const PATIENCE: Duration = Duration::from_secs(3);
 pub(super) fn top(args: &TopArgs) -> ExitCode {
     let feed = match ask(args, 0) {
         Ok(feed) => feed,
-        Err(why) => {
+        Err((why, code)) => {
             output::note(&format!("error: {why}"));
-            return ExitCode::from(NOT_RUNNING);
+            return code;
         }
     };
     if args.call.json {
@@ -63,12 +63,15 @@ pub(super) fn top(args: &TopArgs) -> ExitCode {
     }
 }
 
-fn ask(args: &TopArgs, after: u64) -> Result<FeedView, String> {
-    let (status, value) = reach(&args.call, "GET", &format!("/feed?after={after}"), None, PATIENCE)?;
+/// What a running proxy says; else why not, and the exit code for that.
+fn ask(args: &TopArgs, after: u64) -> Result<FeedView, (String, ExitCode)> {
+    let (status, value) = reach(&args.call, "GET", &format!("/feed?after={after}"), None, PATIENCE)
+        .map_err(|why| (why, ExitCode::from(NOT_RUNNING)))?;
     if status >= 300 {
-        return Err(format!("the proxy answered {status}"));
+        return Err((format!("the proxy answered {status}"), ExitCode::FAILURE));
     }
-    serde_json::from_value(value).map_err(|error| format!("the proxy is of another version than this command: {error}"))
+    serde_json::from_value(value)
+        .map_err(|error| (format!("the proxy is of another version than this command: {error}"), ExitCode::FAILURE))
 }
 
 /// Draws, asks and listens to keys, until one ends it.
@@ -89,7 +92,7 @@ fn follow(mut terminal: DefaultTerminal, view: &mut View, args: &TopArgs) -> io:
         if due.passed() {
             match ask(args, view.next()) {
                 Ok(feed) => view.take(feed, now()),
-                Err(why) => view.miss(why),
+                Err((why, _)) => view.miss(why),
             }
             due = Deadline::after(PERIOD);
         }

@@ -2,6 +2,7 @@
 //!
 //! Owns: the text. Leaves: asking what goes into it, and writing it, to `cli`.
 
+use crate::clearml::quoted;
 use crate::domain::names::{HostName, PerService};
 
 /// What a new configuration says.
@@ -15,8 +16,8 @@ pub struct Starter {
     pub targets: PerService<String>,
     /// Whether the API server sets the cookie's domain itself.
     pub server_cookies: bool,
-    /// Where the local CA, or what an authority gave, is kept.
-    pub folder: String,
+    /// Where the local CA, or what an authority gave, is kept; without it below the folder that the proxy starts in.
+    pub folder: Option<String>,
 }
 
 /// The three ways of naming the services.
@@ -62,7 +63,10 @@ pub fn starter_conf(starter: &Starter) -> String {
             format!("# One name: the web UI at /, the API below /api, files below /files.\nsingle_domain: \"{host}\"\n")
         }
     });
-    let kept = format!("certificate_folder: {}\n", quoted(folder));
+    let kept = folder.as_ref().map_or_else(
+        || String::from("# It is `certs` where the proxy starts: below /var/lib/clearway with the systemd unit.\n"),
+        |folder| format!("certificate_folder: {}\n", quoted(folder)),
+    );
     text.push_str(&match certificate {
         StarterCertificate::Files(chain, key) => format!(
             "\n# The leaf first, then its issuers: without them the SDK hangs. New files take effect by themselves.\n\
@@ -72,12 +76,12 @@ pub fn starter_conf(starter: &Starter) -> String {
         ),
         StarterCertificate::Acme(mail) => format!(
             "\n# Certificates from Let's Encrypt, whose terms you agree to with this. It asks at port 80 or 443 of each name.\n\
-             acme {{\n  enabled: true\n  email: {}\n}}\n\n# The account and the certificates; keep it.\n{kept}",
+             acme {{\n  enabled: true\n  email: {}\n}}\n\n# The folder of account and certificates; keep it.\n{kept}",
             quoted(mail)
         ),
         StarterCertificate::Local => format!(
-            "\n# No certificate: the proxy makes a CA that can sign for these names only, below this folder. Clients have\n\
-             # to be given its ca.pem: `clearway client-config`.\n{kept}"
+            "\n# No certificate: the proxy makes a CA that can sign for these names only. Clients have to be given its ca.pem:\n\
+             # `clearway client-config`. The folder of the CA; keep it.\n{kept}"
         ),
     });
     text.push_str("\n# The services, asked in plain http. Only this proxy should reach these ports.\nservices {\n");
@@ -91,9 +95,4 @@ pub fn starter_conf(starter: &Starter) -> String {
         );
     }
     text
-}
-
-/// A text in double quotes, as HOCON reads it.
-fn quoted(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', r"\\").replace('"', "\\\""))
 }

@@ -57,17 +57,31 @@ fn port(node: &Node<'_>) -> Option<PublishedPort> {
     let at = place(node);
     if let Some(written) = text(node) {
         let ports = written.split_once('/').map_or(written.as_str(), |(ports, _)| ports);
-        let (outside, target) = outside_braces_rsplit(ports)?;
-        let target = target.split('-').next()?.parse().ok()?;
-        let host = outside_braces_rsplit(outside).map(|(host, _)| host);
-        return Some(PublishedPort { text: written.clone(), open: host.is_none_or(is_open), target, at });
+        let (outside, inside) = outside_braces_rsplit(ports)?;
+        let target = inside.split('-').next()?.parse().ok()?;
+        let (host, published) =
+            outside_braces_rsplit(outside).map_or((None, outside), |(host, port)| (Some(host), port));
+        let closed = closed(published, inside);
+        return Some(PublishedPort { text: written.clone(), closed, open: host.is_none_or(is_open), target, at });
     }
     let part = |name| field(node, name).and_then(text);
-    let target = part("target")?.parse().ok()?;
+    let target = part("target")?;
     let published = part("published")?;
     let host = part("host_ip");
     let written = format!("{}{published}:{target}", host.as_ref().map(|host| format!("{host}:")).unwrap_or_default());
-    Some(PublishedPort { text: written, open: host.as_deref().is_none_or(is_open), target, at })
+    let closed = closed(&published, &target);
+    Some(PublishedPort {
+        text: written,
+        closed,
+        open: host.as_deref().is_none_or(is_open),
+        target: target.parse().ok()?,
+        at,
+    })
+}
+
+/// The short form that publishes to the host alone.
+fn closed(published: &str, target: &str) -> String {
+    format!("127.0.0.1:{published}:{target}")
 }
 
 /// Split at the last colon that is neither in `${NAME:-default}` nor in `[v6]`.
@@ -164,6 +178,13 @@ mod tests {
                     - 8080\n      - target: 80\n        published: 8080\n        host_ip: 127.0.0.1\n      \
                     - { target: 6379, published: \"6379\" }\n";
         let found = services(text).remove(0).ports;
+        let closed = found.iter().map(|port| port.closed.as_str()).collect::<Vec<_>>();
+        let local = |ports: &str| format!("127.0.0.1:{ports}");
+        assert_eq!(closed[0], local("8008:8008"));
+        assert_eq!(closed[2], local("8080:80"));
+        assert_eq!(closed[3], local("${PORT:-9200}:9200"));
+        assert_eq!(closed[4], local("27017-27019:27017-27019"));
+        assert_eq!(closed[5..], [local("8080:80"), local("6379:6379")]);
         let found = found.iter().map(|port| (port.target, port.open, port.at.0)).collect::<Vec<_>>();
         assert_eq!(
             found,

@@ -1,7 +1,7 @@
 //! Evidence: what was seen, as plain data. `gather` fills it, `rules` read it.
 
 use super::url::Url;
-use crate::clearml::LoginCookie;
+use crate::clearml::{LoginCookie, recognise};
 use crate::config::{Problem, ServerConf};
 use crate::domain::names::{PerService, ServiceName};
 use crate::tls::ChainFault;
@@ -37,6 +37,8 @@ pub(super) struct Evidence {
     pub(super) skews: Vec<(String, i64)>,
     /// ClearML's own configuration.
     pub(super) server: Option<ServerConf>,
+    /// Whether it may be that of another server than these URLs lead to.
+    pub(super) server_is_guessed: bool,
     /// Whether the proxy makes the login cookie good for all hosts.
     pub(super) repairs_cookies: bool,
     /// The compose file.
@@ -192,6 +194,8 @@ pub(super) struct ComposeService {
 pub(super) struct PublishedPort {
     /// As it is written.
     pub(super) text: String,
+    /// The same for the host alone.
+    pub(super) closed: String,
     /// For everybody, not for the host itself only.
     pub(super) open: bool,
     /// Of the container.
@@ -232,9 +236,15 @@ impl Heard {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// Status and, where there is one, whose program it says it is.
+    /// Status and, where it is said, whose answer it is: Clearway's own, or another program's.
     pub(super) fn told(&self) -> String {
-        let server = self.field("server").map(|server| format!(" (Server: {server})")).unwrap_or_default();
-        format!("{}{server}", self.status)
+        let whose = [("x-fault", "X-Fault"), ("server", "Server")];
+        let whose = whose.iter().find_map(|(field, shown)| Some(format!(" ({shown}: {})", self.field(field)?)));
+        format!("{}{}", self.status, whose.unwrap_or_default())
+    }
+
+    /// Which of ClearML's services answered. What Clearway answers in the place of one has the service's own form.
+    pub(super) fn kind(&self) -> Option<ServiceName> {
+        recognise(self.status, &self.body).filter(|_| self.field("x-fault").is_none())
     }
 }

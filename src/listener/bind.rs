@@ -28,13 +28,14 @@ impl BindError {
     pub fn hint(&self) -> &'static str {
         match self.0.source.kind() {
             ErrorKind::AddrInUse => {
-                "another program has this port; stop it, or choose another with listeners.https.bind or listeners.http.bind"
+                "another program has this port; stop it, or choose another with listeners.https.bind, listeners.http.bind or \
+                 listeners.legacy; a ClearML Server that has it can publish another, for services.*.targets"
             }
             ErrorKind::PermissionDenied => {
                 "ports below 1024 need CAP_NET_BIND_SERVICE, or net.ipv4.ip_unprivileged_port_start=0; or choose a higher port and map it"
             }
             ErrorKind::AddrNotAvailable => "this machine does not have the address",
-            _ => "check listeners.https.bind and listeners.http.bind",
+            _ => "check listeners.https.bind, listeners.http.bind and listeners.legacy",
         }
     }
 }
@@ -109,7 +110,7 @@ mod tests {
         let again = ListenAddr::new(bound.addr);
         let error = bind(again, one, WAIT, false).unwrap_err();
         assert!(error.to_string().contains(&bound.addr.to_string()), "{error}");
-        assert!(error.hint().contains("another program"));
+        assert!(error.hint().contains("another program") && error.hint().contains("listeners.legacy"));
         assert!(bind(again, one, WAIT, true).is_ok(), "a port of our own may be shared");
     }
 }

@@ -7,8 +7,8 @@
 //! Owns: that judgement. Leaves: the check of a chain to `tls`, what it said lately to `verdicts`, asking for a certificate
 //! to the handshake.
 
+use super::asked::Asked;
 use super::guard::Checked;
-use super::protect::Asked;
 use super::scope::Scope;
 use super::site::Site;
 use crate::domain::entrance::Entrance;

@@ -138,7 +138,7 @@ pub(super) fn check(mut request: Request<ClientBody>, limits: &Limits, known: &K
         stream = take_stream(request.headers_mut());
         check_http2(&request, limits)?;
     }
-    if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
+    if !serves(request.method()) {
         return Err(Fault::new(FaultKind::MethodRefused, format!("the method is {}", request.method())));
     }
     let host = host(request.uri(), request.headers(), request.version(), known)?;
@@ -148,6 +148,11 @@ pub(super) fn check(mut request: Request<ClientBody>, limits: &Limits, known: &K
         return Err(Fault::new(FaultKind::BadExpectation, format!("the expectation is {other:?}")));
     }
     Ok(Checked { request, host, stream })
+}
+
+/// Whether requests with `method` are served at all.
+pub(super) fn serves(method: &Method) -> bool {
+    !matches!(*method, Method::CONNECT | Method::TRACE)
 }
 
 /// The number of the request's stream, 0 where it has none. It was written behind whatever the client sent.

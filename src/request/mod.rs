@@ -5,6 +5,7 @@
 
 mod admit;
 mod answer_body;
+mod asked;
 mod client_auth;
 mod client_body;
 mod forward;
@@ -36,7 +37,7 @@ mod web_configuration;
 pub use answer_body::{AnswerBody, AnswerError};
 pub use lead::{lead_to_https, plain_on_tls};
 pub use maintenance::{Maintenance, Notice};
-pub use preview::{End, Imagined, Preview, preview};
+pub use preview::{Check, End, Imagined, Preview, Said, preview};
 pub use scope::{Common, Scope, Worker};
 pub use shield::Shield;
 pub use site::{Site, SitePlan};
@@ -46,6 +47,7 @@ use crate::clearml::{Misplaced, correction, misplaced};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::route::Route;
 use crate::telemetry::AccessRecord;
+use asked::Asked;
 use client_body::ClientBody;
 use guard::Checked;
 use http::{Request, Response};
@@ -85,7 +87,7 @@ async fn answer(
     if checked.asks_about_us() {
         return Ok(respond::options());
     }
-    let asked = protect::Asked::of(route, &checked);
+    let asked = Asked::of(route, checked.path());
     record.client_certificate = client_auth::check(scope, site, &asked, &checked, record.wall)?;
     scope.worker.maintenance.pass(route.service, &checked, &site.settings.maintenance, &scope.worker.metrics).await?;
     refuse_misplaced(scope, site, route, &checked)?;

@@ -3,10 +3,15 @@
 //! Owns: the order in which they are asked, as in `handle` and `lead_to_https`. Leaves: whatever depends on targets, on
 //! bodies or on what happened before.
 
+mod checks;
+
+pub use checks::{Check, Said};
+
+use super::asked::Asked;
+use super::guard::serves;
 use super::site::{https_only, way};
 use crate::clearml::{
-    Action, Lead, Misplaced, WebUrls, cookie_domain, correction, detour, is_web_configuration, lead, misplaced,
-    removes_files, web_urls,
+    Action, Lead, Misplaced, WebUrls, cookie_domain, correction, is_web_configuration, lead, misplaced, web_urls,
 };
 use crate::domain::entrance::{Entrance, https_origin};
 use crate::domain::facts::ListenerKind;
@@ -15,6 +20,7 @@ use crate::domain::names::ServiceName;
 use crate::domain::route::Route;
 use crate::domain::settings::Settings;
 use http::{HeaderMap, HeaderValue, Method};
+use std::net::IpAddr;
 
 /// A request that nobody has sent.
 #[derive(Clone, Debug)]
@@ -31,6 +37,8 @@ pub struct Imagined<'a> {
     pub target: &'a str,
     /// Its fields.
     pub headers: &'a HeaderMap,
+    /// Who would send it, where that is known.
+    pub client: Option<IpAddr>,
 }
 
 /// What would become of it.
@@ -44,6 +52,8 @@ pub struct Preview<'a> {
     pub action: Option<Action>,
     /// Path and query as the service gets them.
     pub target: String,
+    /// The rules of `protection` that look at it.
+    pub checks: Vec<Check>,
     /// How it ends.
     pub end: End,
     /// What is added to the answer: name, value, and when.
@@ -72,20 +82,28 @@ pub fn preview<'a>(settings: &'a Settings, imagined: &Imagined<'a>) -> Preview<'
     let target = route.map(|route| route.target(imagined.target).into_owned()).unwrap_or_default();
     let asked = target.split('?').next().unwrap_or("/").to_owned();
     let action = route.map(|route| Action::of(route.service, imagined.method, &asked));
-    let end = route.map_or_else(
-        || End::Refused(FaultKind::UnknownHost, String::from("421 instead where no certificate covers the name")),
-        |route| end(settings, imagined, route, &asked, entrance),
-    );
-    let through = route.filter(|route| route.service == ServiceName::App).and_then(|_| detour(path));
+    let mut end = match route {
+        _ if !serves(imagined.method) => End::Refused(FaultKind::MethodRefused, format!("it is {}", imagined.method)),
+        Some(route) => end(settings, imagined, route, &asked, entrance),
+        None => End::Refused(FaultKind::UnknownHost, String::from("421 instead where no certificate covers the name")),
+    };
+    let passed_on = route.map(|route| Asked::of(route, path));
+    let checks = passed_on.as_ref().filter(|_| end == End::Forwarded);
+    let checks = checks.map(|passed_on| checks::checks(settings, imagined, passed_on)).unwrap_or_default();
+    if let Some(Check { rule, said: Said::Refuses(kind), .. }) = checks.last() {
+        end = End::Refused(*kind, (*rule).to_owned());
+    }
     let added = match (&end, route) {
         (End::Forwarded, Some(route)) => added(settings, imagined, route, path, entrance),
         _ => Vec::new(),
     };
-    Preview { entrance, route, action, target, end, added, detour: through.map(|(service, _)| service) }
+    let passed_on = passed_on.map(|passed_on| passed_on.service);
+    let detour = passed_on.filter(|service| route.is_some_and(|route| route.service != *service));
+    Preview { entrance, route, action, target, checks, end, added, detour }
 }
 
 fn end(settings: &Settings, imagined: &Imagined<'_>, route: Route, asked: &str, entrance: Option<Entrance<'_>>) -> End {
-    let Imagined { listener, method, has_body, host, target, headers } = imagined;
+    let Imagined { listener, method, has_body, host, target, headers, .. } = imagined;
     let port = settings.https_port();
     if *listener == ListenerKind::Http {
         let origin = https_origin(host, port);
@@ -101,11 +119,6 @@ fn end(settings: &Settings, imagined: &Imagined<'_>, route: Route, asked: &str, 
         };
         let urls = entrance.or_else(|| Entrance::all(&settings.layout).next()).map(|entrance| entrance.urls(port));
         return End::Refused(kind, correction(what, route.service, urls.as_ref()));
-    }
-    let files = &settings.protection.files;
-    if route.service == ServiceName::Files && files.refuse_removal && removes_files(method.as_str(), asked) {
-        let text = String::from("protection.files.refuse_removal; addresses in removal_from may");
-        return End::Refused(FaultKind::RemovalRefused, text);
     }
     End::Forwarded
 }
@@ -161,7 +174,7 @@ mod tests {
 
     fn ends(listener: ListenerKind, method: &Method, has_body: bool, host: &str, target: &str) -> (String, String) {
         let (settings, headers) = (settings(), HeaderMap::new());
-        let imagined = Imagined { listener, method, has_body, host, target, headers: &headers };
+        let imagined = Imagined { listener, method, has_body, host, target, headers: &headers, client: None };
         let seen = preview(&settings, &imagined);
         let end = match seen.end {
             End::Forwarded => String::from("forwarded"),
@@ -204,6 +217,7 @@ mod tests {
                 host,
                 target,
                 headers: &headers,
+                client: None,
             };
             preview(&settings, &imagined).added.into_iter().map(|(name, ..)| name).collect::<Vec<_>>()
         };

@@ -1,50 +1,28 @@
 //! Protect: which requests are refused although they are well formed.
 //!
-//! Owns: the order of the checks. Leaves: what ClearML's servers and clients do to `clearml`, what is remembered between
-//! requests to `gate` and `logins`.
+//! Owns: the order of the checks. Leaves: which of them concern a request to `asked`, what is remembered between requests
+//! to `gate` and `logins`.
 
+use super::asked::Asked;
 use super::guard::Checked;
 use super::logins::Attempt;
 use super::scope::{Scope, Worker};
 use super::site::Site;
 use crate::clearml::{
-    LoginTry, SECRET_REMEDY, TOKEN_QUESTION, TokenVerdict, bearer, cors_origin, detour, foreign_page, needs_no_token,
-    published_secret_of, removes_files, token_set_by, token_verdict, tokens_of,
+    PageVerdict, SECRET_REMEDY, TOKEN_QUESTION, TokenVerdict, bearer, published_secret_of, token_set_by, token_verdict,
+    tokens_of,
 };
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::names::ServiceName;
-use crate::domain::page_origin::PageOrigin;
-use crate::domain::route::Route;
 use crate::runtime::Deadline;
 use crate::telemetry::{Counter, KeyWatch};
 use crate::upstream::{Question, inquire};
 use http::{HeaderMap, StatusCode};
-use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::Duration;
 
 /// Between two questions about a token that were not answered.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
-
-/// What a request is for in the end, which the web server may be asked to pass on.
-#[derive(Debug)]
-pub(super) struct Asked<'a> {
-    pub(super) service: ServiceName,
-    /// As that service gets it, without the query.
-    path: Cow<'a, str>,
-}
-
-impl<'a> Asked<'a> {
-    pub(super) fn of(route: Route, checked: &'a Checked) -> Self {
-        let through_web = || detour(checked.path());
-        match route.service {
-            ServiceName::App => through_web()
-                .map(|(service, path)| Self { service, path: path.into() })
-                .unwrap_or(Self { service: ServiceName::App, path: checked.path().into() }),
-            service => Self { service, path: route.target(checked.path()) },
-        }
-    }
-}
 
 /// Checks one request from `client`. A login that may go on is told how it ended.
 ///
@@ -63,38 +41,19 @@ pub(super) async fn check(
     let rules = &site.settings.protection;
     let request = checked.request();
     let (method, headers) = (request.method(), request.headers());
-    let Asked { service, path } = asked;
-    if service != ServiceName::App && rules.cross_site.refuse {
-        let own = |page: &PageOrigin| {
-            page.host().eq_ignore_ascii_case(checked.host())
-                || cors_origin(&site.settings.layout, &page.to_string(), checked.host())
-        };
-        if let Some(why) = foreign_page(service, method, headers, &rules.cross_site, own) {
-            return Err(Fault::new(FaultKind::CrossSite, why));
-        }
+    if let Some(PageVerdict::Foreign(why)) = asked.page(&site.settings, checked.host(), method, headers) {
+        return Err(Fault::new(FaultKind::CrossSite, why));
     }
-    match service {
-        ServiceName::App => Ok(None),
-        ServiceName::Api if rules.logins.shield => match LoginTry::of(method, &path, headers) {
-            Some(tried) => {
-                let worker = &scope.worker;
-                Box::pin(worker.shield.logins.admit(tried, client, &rules.logins, &worker.metrics)).await.map(Some)
-            }
-            None => Ok(None),
-        },
-        ServiceName::Api => Ok(None),
-        ServiceName::Files => {
-            let files = &rules.files;
-            if files.refuse_removal && removes_files(method.as_str(), &path) && !files.removal_from.contains(client) {
-                return Err(Fault::new(FaultKind::RemovalRefused, format!("the client is {client}")));
-            }
-            if rules.token_gate.enabled && !needs_no_token(method, &path, headers) {
-                // Apart from the request's own future, which would be larger with the gate off as well.
-                Box::pin(pass_gate(&scope.worker, site, checked.headers(), client)).await?;
-            }
-            Ok(None)
-        }
+    if asked.removes(rules, method) && !rules.files.removal_from.contains(client) {
+        return Err(Fault::new(FaultKind::RemovalRefused, format!("the client is {client}")));
     }
+    if asked.needs_token(rules, method, headers) {
+        // Apart from the request's own future, which would be larger with the gate off as well.
+        Box::pin(pass_gate(&scope.worker, site, headers, client)).await?;
+    }
+    let Some(tried) = asked.login(rules, method, headers) else { return Ok(None) };
+    let worker = &scope.worker;
+    Box::pin(worker.shield.logins.admit(tried, client, &rules.logins, &worker.metrics)).await.map(Some)
 }
 
 /// Lets a request through that carries a token which the API server accepts. Nothing of its body is read before.

@@ -1,6 +1,6 @@
 //! Files that others put down: opened without a wait, and only where they are files.
 
-use rustix::fs::OFlags;
+use rustix::fs::{Access, OFlags, access};
 use std::fs::{File, FileType};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
@@ -15,6 +15,14 @@ pub fn open_file(path: &Path) -> io::Result<File> {
     let file = File::options().read(true).custom_flags(flags).open(path)?;
     let kind = file.metadata()?.file_type();
     if kind.is_file() { Ok(file) } else { Err(io::Error::new(ErrorKind::InvalidInput, what(kind))) }
+}
+
+/// Whether this process can make files in `folder`, which is there.
+///
+/// # Errors
+/// The operating system's; `ReadOnlyFilesystem` where nobody can.
+pub fn may_write(folder: &Path) -> io::Result<()> {
+    Ok(access(folder, Access::WRITE_OK | Access::EXEC_OK)?)
 }
 
 fn what(kind: FileType) -> &'static str {
@@ -43,5 +51,7 @@ mod tests {
             assert!(error.kind() == ErrorKind::InvalidInput && error.to_string().contains(said), "{said}: {error}");
         }
         assert_eq!(open_file(&folder.path().join("missing")).unwrap_err().kind(), ErrorKind::NotFound);
+        assert!(may_write(folder.path()).is_ok());
+        assert_eq!(may_write(&file).unwrap_err().kind(), ErrorKind::PermissionDenied);
     }
 }

@@ -19,7 +19,7 @@ mod worker;
 
 pub use activation::activated_sockets;
 pub use clock::{Bound, Deadline, monotonic_micros, now, wall};
-pub use files::open_file;
+pub use files::{may_write, open_file};
 pub use handover::{receive_descriptor, send_descriptor};
 pub use link::{ClientLink, Interim, InterimSender};
 pub use memory::{memory_available, memory_resident};

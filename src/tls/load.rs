@@ -126,9 +126,22 @@ impl fmt::Debug for LoadedCertificate {
 /// # Errors
 /// `LoadError` with the file and the first problem found in it.
 pub fn load_pair(files: &CertificateFiles, now: SystemTime) -> Result<LoadedCertificate, LoadError> {
+    load_again(files, now, |_| false)
+}
+
+/// The same, beside what runs: a leaf that is `in_use` already may have expired since. To refuse it would not end its use,
+/// and would stand in the way of everything else.
+///
+/// # Errors
+/// `LoadError` with the file and the first problem found in it.
+pub fn load_again(
+    files: &CertificateFiles,
+    now: SystemTime,
+    in_use: impl Fn(&[u8]) -> bool,
+) -> Result<LoadedCertificate, LoadError> {
     let certificates = read_certificates(&files.chain)?;
     let key = signing_key(&files.key, &certificates)?;
-    let mut loaded = check(files, certificates, &key, now)?;
+    let mut loaded = check(files, certificates, &key, now, in_use)?;
     loaded.warnings.extend(permission_warning(&files.key));
     Ok(loaded)
 }
@@ -138,6 +151,7 @@ fn check(
     certificates: Vec<CertificateDer<'static>>,
     key: &Arc<dyn SigningKey>,
     now: SystemTime,
+    in_use: impl Fn(&[u8]) -> bool,
 ) -> Result<LoadedCertificate, LoadError> {
     let fail = |problem| LoadError { file: files.chain.clone(), problem };
     let mut links = Vec::with_capacity(certificates.len());
@@ -154,7 +168,8 @@ fn check(
     };
     let path = chain::order(&links, position);
     let mut warnings = check_path(&links, &path, now).map_err(fail)?;
-    let names = check_leaf(leaf, now, &mut warnings).map_err(fail)?;
+    let in_use = certificates.get(position).is_some_and(|leaf| in_use(leaf));
+    let names = check_leaf(leaf, now, in_use, &mut warnings).map_err(fail)?;
     let (not_before, not_after) = (leaf.not_before(), leaf.not_after());
     let sent = path.iter().filter_map(|position| certificates.get(*position).cloned()).collect::<Vec<_>>();
     warnings.extend(lint(&sent, now));
@@ -172,9 +187,11 @@ fn check(
 fn check_leaf(
     leaf: &Link<'_>,
     now: SystemTime,
+    in_use: bool,
     warnings: &mut Vec<CertificateWarning>,
 ) -> Result<Vec<NamePattern>, LoadProblem> {
-    if now > leaf.not_after() {
+    let expired = now > leaf.not_after();
+    if expired && !in_use {
         return Err(LoadProblem::Expired(leaf.not_after()));
     }
     if now < leaf.not_before() {
@@ -188,7 +205,9 @@ fn check_leaf(
         return Err(LoadProblem::NoNames { common_name: leaf.common_name().map(str::to_owned) });
     }
     let life = leaf.not_after().duration_since(leaf.not_before()).unwrap_or_default();
-    if now + EXPIRY_WARNING.min(life / 3) > leaf.not_after() {
+    if expired {
+        warnings.push(CertificateWarning::Expired { not_after: leaf.not_after() });
+    } else if now + EXPIRY_WARNING.min(life / 3) > leaf.not_after() {
         warnings.push(CertificateWarning::ExpiresSoon { not_after: leaf.not_after() });
     }
     warnings.extend(names.ignored.into_iter().map(|name| CertificateWarning::IgnoredName { name }));

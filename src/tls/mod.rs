@@ -42,7 +42,7 @@ pub use failure::{HandshakeFailure, describe_handshake_error};
 pub use fuzz::read_certificates;
 pub use issue::{CertificateRequest, certificate_request};
 pub use issued::{ensure_issued, issued_file};
-pub use load::{LoadedCertificate, load_pair};
+pub use load::{LoadedCertificate, load_again, load_pair};
 pub use load_error::{Instead, LoadError, LoadProblem};
 pub use local_ca::{AuthorityState, LocalAuthority, LocalCertificates, RETRY, ensure as ensure_local, settled};
 pub use local_ca_error::{LocalCaError, LocalCaProblem};

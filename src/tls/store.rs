@@ -80,6 +80,12 @@ impl CertStore {
         self.covering(host).next().is_some()
     }
 
+    /// Whether `leaf`, in DER, is served.
+    #[must_use]
+    pub fn serves(&self, leaf: &[u8]) -> bool {
+        self.certificates.iter().any(|certificate| certificate.chain().next() == Some(leaf))
+    }
+
     /// Those of `hosts` that no certificate covers.
     #[must_use]
     pub fn uncovered(&self, hosts: &[HostName]) -> Vec<HostName> {

@@ -17,6 +17,11 @@ pub enum CertificateWarning {
         /// The last moment of the leaf.
         not_after: SystemTime,
     },
+    /// The leaf was served before, and its end has come since.
+    Expired {
+        /// The last moment of the leaf.
+        not_after: SystemTime,
+    },
     /// The file has the leaf alone, and something else issued it.
     MissingIssuer {
         /// Who issued the leaf.
@@ -96,6 +101,13 @@ impl fmt::Display for CertificateWarning {
         let day = |at: &SystemTime| OffsetDateTime::from(*at).date();
         match self {
             Self::ExpiresSoon { not_after } => write!(f, "expires on {}; renew it", day(not_after)),
+            Self::Expired { not_after } => {
+                write!(
+                    f,
+                    "expired on {}, so clients refuse it; it is served for want of another: renew it",
+                    day(not_after)
+                )
+            }
             Self::MissingIssuer { issuer } => write!(
                 f,
                 "the file lacks the issuer, {issuer}; append its certificate, unless clients trust that very issuer"

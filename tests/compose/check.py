@@ -17,6 +17,8 @@ DOMAIN = "clearml.example.com"
 STOCK = "apiserver fileserver webserver elasticsearch mongo redis async_delete agent-services".split()
 # Bytes that decide whether quoting holds: `1e4...` is a number where it does not.
 SECRET = "1e4"
+# Where a proxy makes its admin socket when no variable names another folder (src/config/environment.rs).
+SOCKETS = "/run/clearway"
 
 
 def compose_command():
@@ -61,6 +63,16 @@ def published(port):
     return port.removesuffix("/tcp")
 
 
+def folder(mount):
+    return mount.partition(":")[0]
+
+
+def owner(mount):
+    """User and group of a tmpfs, as compose has them behind the folder."""
+    options = dict(option.partition("=")[::2] for option in mount.partition(":")[2].split(","))
+    return options.get("uid"), options.get("gid")
+
+
 def problems():
     values = dict.fromkeys(variables(), SECRET) | {"CLEARML_DOMAIN": DOMAIN}
     for name in values:
@@ -87,6 +99,9 @@ def problems():
         yield f"the aliases of clearway are {aliases}"
     if str(ROOT / "config/clearml/proxy.conf") not in str(proxy["volumes"]):
         yield "clearway does not mount its proxy.conf"
+    user = re.search(r"^USER (\d+):(\d+)$", (ROOT / "Dockerfile").read_text(), flags=re.M).groups()
+    if proxy.get("read_only") and user not in [owner(mount) for mount in proxy["tmpfs"] if folder(mount) == SOCKETS]:
+        yield f"clearway cannot make its admin socket in {SOCKETS} as {user}, so its health check fails"
 
     agent = services["agent-services"]["environment"]
     for variable, label in [("CLEARML_WEB_HOST", "app"), ("CLEARML_API_HOST", "api"), ("CLEARML_FILES_HOST", "files")]:

@@ -2,7 +2,7 @@
 
 use super::certificates::Kind;
 use super::imitation::{Asked, Told};
-use super::scene::{NAMES, Report, Scene, Service, Trust};
+use super::scene::{NAMES, Report, Scene, Service, Trust, clearway};
 use std::sync::Mutex;
 use std::thread;
 
@@ -452,6 +452,28 @@ const SERVER: &[Row] = &[
     ),
 ];
 
+const DOWN: &[Row] = &[(
+    "the API is down behind Clearway, which answers in its form",
+    "clearml-server#31",
+    |s| {
+        s.proxy = |asked, service, told| {
+            let of_api = service == Service::Api || asked.path.starts_with("/api/");
+            Some(if of_api {
+                Told::new(503, r#"{"meta":{"result_code":503,"result_msg":"..."},"data":{}}"#)
+                    .field("X-Fault: target; target_unreachable")
+                    .field("Access-Control-Allow-Origin: *")
+            } else {
+                told
+            })
+        };
+        s.target = |_, service, told| match service {
+            Service::Api => None,
+            _ => Some(told),
+        };
+    },
+    &["service-unavailable", "target-down"],
+)];
+
 const COMPOSE: &[Row] = &[
     (
         "plain ports are published",
@@ -567,6 +589,43 @@ fn what_browsers_mind_is_named() {
 #[test]
 fn broken_servers_are_named() {
     look(SERVER);
+}
+
+#[test]
+fn a_service_that_is_down_is_the_only_thing_that_is_named() {
+    look(DOWN);
+}
+
+#[test]
+fn what_is_only_known_among_containers_is_not_called_down() {
+    let mut scene = Scene::good();
+    scene.targets = false;
+    scene.resolve = "webserver:";
+    scene.more = &["--app-target", "webserver:80"];
+    let report = scene.look();
+    assert!(report.found(true).is_empty(), "{:#}", report.json);
+    let skipped = report.json["not_looked_at"].to_string();
+    assert!(skipped.contains("webserver:80") && skipped.contains("docker compose exec"), "{skipped}");
+}
+
+#[test]
+fn nobody_is_logged_in_when_it_has_to_be_quick() {
+    let mut scene = Scene::good();
+    scene.more = &["--quick"];
+    // Its cookie would be an error.
+    scene.server.cookie = String::new();
+    let report = scene.look();
+    assert!(report.found(true).is_empty(), "{:#}", report.json);
+    assert!(report.json["not_looked_at"].to_string().contains("login cookie"), "{:#}", report.json);
+}
+
+#[test]
+fn an_authority_file_that_is_not_there_is_a_wrong_command_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = clearway(folder.path());
+    let output = command.args(["doctor", "--url", "https://app.clearml.test", "--ca", "typo.pem"]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(2) && said.contains("typo.pem"), "{said}");
 }
 
 #[test]

@@ -5,7 +5,8 @@ use serde_json::Value;
 use std::path::Path;
 
 const CONF: &str = "domain: \"clearml.test\"\nsingle_domain: \"one.test\"\nlisteners.legacy { api: [8008] }\n\
-                    services.files.max_body: \"1GiB\"\nanswers.hsts: \"0s\"\n";
+                    services.files.max_body: \"1GiB\"\nanswers.hsts: \"0s\"\n\
+                    protection.files { refuse_removal: true, removal_from: [\"10.0.0.0/8\"] }\n";
 
 fn explain(folder: &Path, arguments: &[&str]) -> (i32, String) {
     std::fs::write(folder.join("proxy.conf"), CONF).unwrap();
@@ -13,6 +14,14 @@ fn explain(folder: &Path, arguments: &[&str]) -> (i32, String) {
     let output = command.arg("explain").args(arguments).args(["--config", "proxy.conf"]).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
     (output.status.code().unwrap(), text)
+}
+
+fn assert_explained(folder: &Path, arguments: &[&str], code: i32, expected: &[&str]) {
+    let (got, text) = explain(folder, arguments);
+    assert_eq!(got, code, "{arguments:?}: {text}");
+    for expected in expected {
+        assert!(text.contains(expected), "{arguments:?}: no {expected:?} in\n{text}");
+    }
 }
 
 #[test]
@@ -63,14 +72,50 @@ fn a_url_is_explained_with_its_rule_and_its_end() {
         (&["https://app.clearml.test/api//files/x"], 0, &["service:   api"]),
         (&["app.clearml.test"], 2, &["is no URL"]),
     ] {
-        let (got, text) = explain(folder.path(), arguments);
-        assert_eq!(got, code, "{arguments:?}: {text}");
-        for expected in expected {
-            assert!(text.contains(expected), "{arguments:?}: no {expected:?} in\n{text}");
-        }
+        assert_explained(folder.path(), arguments, code, expected);
     }
     let (_, text) = explain(folder.path(), &["https://api.clearml.test/auth.login", "--json"]);
     let told = serde_json::from_str::<Value>(&text).unwrap();
     assert_eq!((&told["service"], &told["end"]["kind"]), (&"api".into(), &"forwarded".into()));
     assert!(told["added"].to_string().contains("Domain=.clearml.test"), "{told}");
+}
+
+#[test]
+fn the_rules_of_protection_are_told_with_what_they_say() {
+    let folder = tempfile::tempdir().unwrap();
+    for (arguments, code, expected) in [
+        (
+            &["https://api.clearml.test/tasks.delete", "--origin", "https://wiki.test"][..],
+            1,
+            &[
+                "check:     protection.cross_site refuses with 403: its Origin is another page",
+                "end:       403 This request comes from a page that may not make it: protection.cross_site",
+            ][..],
+        ),
+        (
+            &["https://api.clearml.test/tasks.delete", "--origin", "https://app.clearml.test"],
+            0,
+            &["check:     protection.cross_site passes: its Origin is the web UI or an allowed page"],
+        ),
+        (&["https://api.clearml.test/debug.ping"], 0, &["protection.cross_site passes: it carries no cookie"]),
+        (
+            &["https://api.clearml.test/auth.login", "--header", "Authorization: Basic am9objp4"],
+            0,
+            &["check:     protection.logins passes or answers 429: it counts as a login of \"john\": 10 failures"],
+        ),
+        (
+            &["https://files.clearml.test/a", "--method", "delete"],
+            0,
+            &[
+                "check:     protection.files.refuse_removal passes or answers 403: it removes files, which only 10.0.0.0/8",
+                "check:     protection.token_gate is off: the file server alone decides",
+            ],
+        ),
+        (&["https://files.clearml.test/a", "--method", "delete", "--client", "192.0.2.1"], 1, &["end:       403"]),
+        (&["https://files.clearml.test/a", "--method", "delete", "--client", "10.1.2.3"], 0, &["is in removal_from"]),
+        (&["https://app.clearml.test/", "--method", "trace"], 1, &["end:       405"]),
+        (&["https://api.clearml.test/", "--client", "nowhere"], 2, &["invalid value 'nowhere'"]),
+    ] {
+        assert_explained(folder.path(), arguments, code, expected);
+    }
 }

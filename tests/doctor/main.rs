@@ -12,9 +12,11 @@
 
 mod broken;
 mod certificates;
+mod dialogue;
 mod explain;
 mod good;
 mod imitation;
 mod init;
 mod proxy;
 mod scene;
+mod terminal;

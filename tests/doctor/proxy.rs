@@ -229,7 +229,7 @@ fn mistakes_in_the_proxy_s_own_configuration_are_named() {
             "the file server is down",
             "domain: \"clearml.test\"\ntimeouts.hold: \"1s\"",
             [app, api, nobody],
-            &["target-down", "service-unavailable", "app-paths"],
+            &["target-down", "service-unavailable"],
         ),
     ] {
         let proxy = Proxy::of(conf, &leaf(Kind::Good, BELOW), order);

@@ -50,6 +50,29 @@ fn a_new_process_takes_the_sockets_and_the_old_one_finishes() {
 }
 
 #[test]
+fn every_listener_keeps_its_port_where_all_asked_for_any() {
+    let origins = ["app", "api", "files"].map(|name| Origin::answering(ok(name)));
+    let any = "listeners.legacy { app: [\"127.0.0.1:0\"], api: [\"127.0.0.1:0\"], files: [\"127.0.0.1:0\"] }\n\
+               admin.listen: \"127.0.0.1:0\"\nworkers: 2";
+    let mut proxy = Run::at([origins[0].addr(), origins[1].addr(), origins[2].addr()]).conf(any).start();
+    let check = |proxy: &Proxy| {
+        assert_eq!(Client::https(proxy).get(API, "/").text(), "api");
+        assert_eq!(Client::http(proxy).get(APP, "/").status, 308);
+        for service in ["app", "api", "files"] {
+            assert_eq!(Client::tcp(proxy.legacy(service)).get("old-host", "/").text(), service);
+        }
+        assert_eq!(Client::tcp(proxy.admin()).get("localhost", "/healthz").text(), "ok\n");
+    };
+    check(&proxy);
+    let successor = upgrade(&proxy);
+    assert_eq!(proxy.left().code(), Some(0));
+    check(&proxy);
+    let _third = upgrade(&proxy);
+    drop(successor);
+    check(&proxy);
+}
+
+#[test]
 fn a_process_that_cannot_start_changes_nothing() {
     let origin = Origin::ok();
     let proxy = Run::to(&origin).conf("reload { watch: false }").start();

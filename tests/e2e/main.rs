@@ -25,6 +25,7 @@ mod cross_site;
 mod default_keys;
 mod drain;
 mod early_answers;
+mod explain;
 mod faults;
 mod feed;
 mod files_hardening;

@@ -1,11 +1,13 @@
 //! Reload: the same sources read again, swapped whole or refused; nothing that runs notices.
 
 use crate::support::*;
+use serde_json::Value;
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::symlink;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime};
 
 /// A proxy that reloads when it is told to, and never by itself.
 fn deaf(origin: &Origin) -> Run {
@@ -14,7 +16,7 @@ fn deaf(origin: &Origin) -> Run {
 
 /// The problems of refused reloads so far.
 fn problems(proxy: &Proxy) -> Vec<String> {
-    let is = |event: &serde_json::Value| event["message"] == "problem in the new configuration";
+    let is = |event: &Value| event["message"] == "problem in the new configuration";
     let all = proxy.events().json().into_iter().filter(is);
     all.map(|event| event["problem"].as_str().unwrap().to_owned()).collect()
 }
@@ -32,7 +34,7 @@ fn free_port() -> SocketAddr {
 fn closes(addr: SocketAddr) -> bool {
     (0..1_000).any(|_| {
         std::net::TcpStream::connect(addr).is_err() || {
-            std::thread::sleep(std::time::Duration::from_millis(10));
+            std::thread::sleep(Duration::from_millis(10));
             false
         }
     })
@@ -167,6 +169,44 @@ fn certificates_are_replaced_by_good_ones_only() {
 }
 
 #[test]
+fn a_certificate_that_expired_while_it_is_served_stands_in_no_other_change_s_way() {
+    let origin = Origin::ok();
+    let mortal = Pki::shared().issue_until(&[APP, API, FILES], SystemTime::now() + Duration::from_secs(10));
+    let proxy = deaf(&origin).certificates(&[&mortal]).start();
+    let mut client = Client::https(&proxy);
+    let put = |chain: &str, key: &str| {
+        fs::write(proxy.folder().join("site0.key"), key).unwrap();
+        fs::write(proxy.folder().join("site0.pem"), chain).unwrap();
+    };
+    proxy.event("a certificate has expired");
+    proxy.edit(|conf| conf + "timeouts.keep_alive: 200s\n");
+    assert!(proxy.reload(1), "{:?}", problems(&proxy));
+    assert!(proxy.event("reloaded")["changed"].as_str().unwrap().contains("timeouts.keep_alive"));
+    let said = proxy.events().wait("the end of what is served", |event| {
+        event["message"] == "certificate" && event["warning"].as_str().unwrap().starts_with("expired on ")
+    });
+    assert_eq!(said["level"], "ERROR", "{said}");
+    assert_eq!(client.get(API, "/").status, 200);
+
+    let other = Pki::shared().issue_expired(&[APP, API, FILES]);
+    let alone = mortal.chain.split_inclusive("-----END CERTIFICATE-----").next().unwrap();
+    for (number, (chain, key, why)) in
+        [(other.chain.as_str(), &other.key, "expired"), (alone, &mortal.key, "lacks its issuer")].iter().enumerate()
+    {
+        put(chain, key);
+        assert!(!proxy.reload(number + 2), "{why}");
+        assert!(problems(&proxy).last().unwrap().contains(why), "{:?}", problems(&proxy));
+    }
+    let fresh = Pki::shared().issue(&[APP, API, FILES]);
+    put(&fresh.chain, &fresh.key);
+    assert!(proxy.reload(4));
+    assert_eq!(leaf(&proxy), fresh.der.to_vec());
+    put(&mortal.chain, &mortal.key);
+    assert!(!proxy.reload(5), "it is not served any more");
+    assert_eq!(leaf(&proxy), fresh.der.to_vec());
+}
+
+#[test]
 fn listeners_come_and_go_and_connections_leave_politely() {
     let release = Gate::default();
     let gate = release.clone();
@@ -276,6 +316,26 @@ fn a_rotated_access_log_is_opened_anew() {
     let [old, new] = [rotated, log].map(|file| fs::read_to_string(file).unwrap());
     assert!(old.contains("/one") && !old.contains("/two"), "{old}");
     assert!(new.contains("/two") && !new.contains("/one"), "{new}");
+}
+
+#[test]
+fn a_new_listener_that_takes_any_port_leaves_the_others_theirs() {
+    let origins = ["app", "api", "files"].map(|name| Origin::answering(ok(name)));
+    let proxy = Run::at([origins[0].addr(), origins[1].addr(), origins[2].addr()])
+        .conf("reload { watch: false }\nworkers: 2")
+        .start();
+    proxy.edit(|conf| conf + "listeners.legacy { api: [\"127.0.0.1:0\"], files: [\"127.0.0.1:0\"] }\n");
+    assert!(proxy.reload(1));
+    for service in ["api", "files"] {
+        let is_its = |event: &Value| event["listener"] == format!("legacy_{service}");
+        let event = proxy.events().wait("the new listener", |event| event["message"] == "listening" && is_its(event));
+        let addr = event["address"].as_str().unwrap().parse().unwrap();
+        assert_ne!(addr, proxy.https());
+        assert_eq!(Client::tcp(addr).get("old-host", "/").text(), service);
+    }
+    for _ in 0..8 {
+        assert_eq!(Client::https(&proxy).get(APP, "/").text(), "app");
+    }
 }
 
 /// Clients that keep asking, over all that happens meanwhile.

@@ -48,8 +48,12 @@ pub(in super::super) struct DoctorArgs {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  clearway explain https://app.clearml.example.com/api/debug.ping\n  \
                         clearway explain http://files.clearml.example.com/ --method POST --body\n  \
+                        clearway explain https://api.clearml.example.com/tasks.delete --origin https://wiki.example.com\n  \
+                        clearway explain https://files.clearml.example.com/a --method DELETE --client 10.0.0.7\n  \
                         clearway explain 4f1c0a9e27d3b85600000000000001a7\n\n\
-                        Nothing is sent. Exit codes: 0 it would be served, 1 it would be refused, or nobody listens.")]
+                        Nothing is sent. What only a running proxy knows is told as it is: whether the API server accepts\n\
+                        a token, whose logins failed, which services are closed.\n\
+                        Exit codes: 0 it would be served, 1 it would be refused, or nobody listens.")]
 pub(in super::super) struct ExplainArgs {
     /// The URL, whole; or a request's id, from X-Request-Id, an error page or the access log
     #[arg(value_name = "URL|REQUEST-ID")]
@@ -63,6 +67,12 @@ pub(in super::super) struct ExplainArgs {
     /// A field of it, as "X-ClearML-Worker: a"; repeat for several
     #[arg(long, value_name = "NAME: VALUE")]
     pub(in super::super) header: Vec<String>,
+    /// A page of this origin makes it in the browser of somebody who is signed in: with Origin and the login cookie
+    #[arg(long, value_name = "ORIGIN")]
+    pub(in super::super) origin: Option<String>,
+    /// The address that it comes from
+    #[arg(long, value_name = "ADDR")]
+    pub(in super::super) client: Option<IpAddr>,
     #[command(flatten)]
     pub(in super::super) source: SourceArgs,
     /// For an id: the admin socket [default: admin.socket of the configuration, else the usual places]

@@ -4,10 +4,8 @@
 //! `backend_api/utils.py` and `storage/helper.py`; clearml-agent `agent.extra_docker_arguments`.
 
 use super::args::Target;
+use crate::clearml::{self, CA_IN_CONTAINER};
 use std::path::{Path, PathBuf};
-
-/// Where a container finds the authority's certificate.
-const IN_CONTAINER: &str = "/etc/clearway/ca.pem";
 
 /// One step.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -158,13 +156,13 @@ fn python(facts: &Facts<'_>) -> Vec<Step> {
 }
 
 fn clearml(facts: &Facts<'_>) -> Vec<Step> {
-    let file = facts.file.display();
+    let file = clearml::quoted(&facts.file.display().to_string());
     if facts.undo {
         return vec![Step::Say(String::from("take the two verify_certificate lines out of clearml.conf"))];
     }
     vec![
-        Step::Say(format!("api.verify_certificate: \"{file}\"")),
-        Step::Say(format!("sdk.api.verify_certificate: \"{file}\"  # for uploads and downloads")),
+        Step::Say(format!("api.verify_certificate: {file}")),
+        Step::Say(format!("sdk.api.verify_certificate: {file}  # for uploads and downloads")),
     ]
 }
 
@@ -172,11 +170,11 @@ fn agent(facts: &Facts<'_>) -> Vec<Step> {
     if facts.undo {
         return vec![Step::Say(String::from("take the arguments out of agent.extra_docker_arguments in clearml.conf"))];
     }
-    let file = facts.file.display();
+    let mount = clearml::quoted(&format!("{}:{CA_IN_CONTAINER}:ro", facts.file.display()));
     vec![
         Step::Say(String::from("in the agent's clearml.conf; the path is one of the agent's machine:")),
         Step::Say(format!(
-            "agent.extra_docker_arguments: [\"-v\", \"{file}:{IN_CONTAINER}:ro\", \"-e\", \"REQUESTS_CA_BUNDLE={IN_CONTAINER}\"]"
+            "agent.extra_docker_arguments: [\"-v\", {mount}, \"-e\", \"REQUESTS_CA_BUNDLE={CA_IN_CONTAINER}\"]"
         )),
     ]
 }
@@ -228,6 +226,15 @@ mod tests {
         }
         for (target, said) in all(true) {
             assert!(!said.is_empty(), "{target:?}");
+        }
+    }
+
+    #[test]
+    fn paths_are_quoted_for_clearml_s_own_files() {
+        let facts = Facts { file: Path::new("/a \"b\\c/ca.pem"), name: "n", root: None, databases: &[], undo: false };
+        for target in [Target::Clearml, Target::Agent] {
+            let said = steps(target, &facts).iter().map(|step| typed(step, &facts)).collect::<Vec<_>>().join("\n");
+            assert!(said.contains(r#""/a \"b\\c/ca.pem"#), "{said}");
         }
     }
 

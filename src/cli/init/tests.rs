@@ -41,7 +41,16 @@ fn a_person_is_asked_for_what_no_flag_says() {
     assert_eq!(all.starter.certificate, StarterCertificate::Files("/etc/a.pem".into(), "/etc/a.key".into()));
     assert_eq!((all.place, all.starter.targets.api.as_str()), (ProxyPlace::Elsewhere, "10.0.0.x.test:8008"));
     assert!(answered("", &[]).is_err());
+    assert!(answered("", &["ml.corp"]).is_err(), "who leaves in the middle wants nothing");
+}
+
+#[test]
+fn what_is_no_answer_is_asked_for_again() {
     assert!(answered("", &["a..b"]).is_err());
+    let all = answered("", &["a..b", "ml.corp/x/", "ml.corp", "lokal", "", "a b", "compose"]).unwrap();
+    assert_eq!(all.starter.names, StarterNames::Domain(name("ml.corp")));
+    assert_eq!((all.starter.certificate, all.place), (StarterCertificate::Local, ProxyPlace::Network));
+    assert!(answered("--server a..b", &["ml.corp", ""]).is_err(), "a flag is not asked for");
 }
 
 #[test]

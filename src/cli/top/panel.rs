@@ -29,8 +29,9 @@ pub(super) fn draw(frame: &mut Frame<'_>, view: &View, area: Rect) {
     if rows.is_empty() {
         return frame.render_widget(Paragraph::new(none).style(view.palette.quiet()), area);
     }
-    // At the end the last row is at the top, never past it.
-    let skipped = view.scrolled.min(rows.len() - 1);
+    // At the end the last row is at the top, never past it; what was pressed too much is forgotten.
+    let skipped = view.scrolled.get().min(rows.len() - 1);
+    view.scrolled.set(skipped);
     let head = Row::new(head).style(view.palette.quiet());
     frame.render_widget(Table::new(rows.into_iter().skip(skipped), widths).header(head).column_spacing(2), area);
 }

@@ -167,6 +167,7 @@ fn keys_choose_what_is_shown() {
     assert_eq!(view.tab, Tab::Targets);
     (0..9).for_each(|_| assert_eq!(press(&mut view, KeyCode::Down), Flow::On));
     assert!(text(&view).contains("files-host:1"), "the last row stays");
+    assert_eq!(view.scrolled.get(), 0, "what was pressed too much is forgotten: this service has one row");
     assert_eq!(press(&mut view, KeyCode::Char('q')), Flow::End);
     assert_eq!(view.press(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL)), Flow::End);
 }

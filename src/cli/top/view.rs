@@ -5,6 +5,7 @@ use super::words::as_float;
 use crate::admin::{BusyView, FeedView, LineView, SecondView};
 use crate::domain::names::ServiceName;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -80,7 +81,8 @@ pub(super) struct View {
     pub(super) order: Order,
     /// The service that is looked at; all without one.
     pub(super) service: Option<ServiceName>,
-    pub(super) scrolled: usize,
+    /// Rows that are scrolled past; whoever draws the rows holds it within them.
+    pub(super) scrolled: Cell<usize>,
     heard: Option<Instant>,
     problem: String,
 }
@@ -94,7 +96,7 @@ impl View {
             tab: Tab::Actions,
             order: Order::Requests,
             service: None,
-            scrolled: 0,
+            scrolled: Cell::new(0),
             heard: None,
             problem: String::new(),
         }
@@ -151,18 +153,19 @@ impl View {
             KeyCode::Char('f') => {
                 let [app, api, files] = ServiceName::ALL.map(Some);
                 self.service = following(&[None, app, api, files], self.service);
-                self.scrolled = 0;
+                self.scrolled.set(0);
             }
-            KeyCode::Down | KeyCode::Char('j') => self.scrolled = self.scrolled.saturating_add(1),
-            KeyCode::Up | KeyCode::Char('k') => self.scrolled = self.scrolled.saturating_sub(1),
-            KeyCode::Home => self.scrolled = 0,
+            KeyCode::Down | KeyCode::Char('j') => self.scrolled.set(self.scrolled.get().saturating_add(1)),
+            KeyCode::Up | KeyCode::Char('k') => self.scrolled.set(self.scrolled.get().saturating_sub(1)),
+            KeyCode::Home => self.scrolled.set(0),
             _ => {}
         }
         Flow::On
     }
 
     fn open(&mut self, tab: Tab) {
-        (self.tab, self.scrolled) = (tab, 0);
+        self.tab = tab;
+        self.scrolled.set(0);
     }
 
     /// Whether something of `service` is wanted; what belongs to none only where all is.

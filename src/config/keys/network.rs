@@ -73,7 +73,7 @@ pub(super) const KEYS: &[Key] = &[
     Key::new(
         "services.app.targets",
         Slot::Targets(|settings| &mut settings.services.app.targets),
-        "Addresses of the web server. Names are resolved again for each new connection.",
+        "Addresses of the web server. Names are looked up again every few seconds.",
     ),
     Key::new(
         "services.app.max_body",

@@ -14,11 +14,15 @@ use http::{Method, StatusCode};
 use serde_json::Value;
 use std::time::{Duration, UNIX_EPOCH};
 
-/// For each of the three steps; 100 MiB take two minutes at 7 Mbit/s.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// For each of the three steps: two minutes for 100 MiB, which is 7 Mbit/s, and as fast for more.
+fn patience(length: u64) -> Duration {
+    const LEAST: Duration = Duration::from_secs(120);
+    const SLOWEST: u64 = (100 << 20) / 120;
+    LEAST.max(Duration::from_secs(length / SLOWEST))
+}
 
-/// What login is asked with: long enough for the three steps.
-const LIVED: &str = r#"{"expiration_sec":900}"#;
+/// What login is asked with: long enough for the three steps, also with the largest file.
+const LIVED: &str = r#"{"expiration_sec":4000}"#;
 
 /// Carries the file there and back.
 pub(super) async fn carry(
@@ -39,7 +43,7 @@ pub(super) async fn carry(
     let url = &plan.urls.files;
     let token = token(plan, tls, evidence).await;
     let signed = |ask: Ask| Ask {
-        patience: PATIENCE,
+        patience: patience(length),
         ..match &token {
             Some(token) => ask.field(AUTHORIZATION, bearer(token)),
             None => ask,
@@ -103,5 +107,19 @@ fn told(why: &Unheard) -> String {
     match why {
         Unheard::Unreachable(text) | Unheard::Broken(text) => text.clone(),
         Unheard::Silent => String::from("no answer in time"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_file_has_as_much_time_for_each_byte_as_a_usual_one() {
+        for (mebibytes, seconds) in [(1, 120), (100, 120), (200, 240), (1_024, 1_228)] {
+            assert_eq!(patience(mebibytes << 20).as_secs(), seconds, "{mebibytes} MiB");
+        }
+        let lived = serde_json::from_str::<Value>(LIVED).unwrap()["expiration_sec"].as_u64().unwrap();
+        assert!(lived > 3 * patience(1 << 30).as_secs());
     }
 }

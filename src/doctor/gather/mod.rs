@@ -43,6 +43,8 @@ pub struct Plan {
     pub configuration: Vec<Problem>,
     /// ClearML's own configuration.
     pub server: Option<ServerConf>,
+    /// Whether nobody says that it is of the server behind these URLs.
+    pub server_is_guessed: bool,
     /// Whether the proxy is known to make the login cookie good for all hosts.
     pub repairs_cookies: bool,
     /// The compose file.
@@ -70,12 +72,13 @@ pub(super) async fn gather(plan: &Plan) -> Result<(Evidence, Vec<Skipped>), Serv
         configuration: plan.configuration.clone(),
         doors: doors::knock(plan, &tls, &mut skipped).await,
         answers: BTreeMap::new(),
-        targets: targets::look(plan).await,
+        targets: targets::look(plan, &mut skipped).await,
         plain_ports: Vec::new(),
         published_keys: Vec::new(),
         published_secret: None,
         skews: Vec::new(),
         server: plan.server.clone(),
+        server_is_guessed: plan.server_is_guessed,
         repairs_cookies: plan.repairs_cookies,
         compose: plan.compose.as_deref().and_then(|file| compose(file, &mut skipped)),
         open_files: machine::open_files(plan.connections),

@@ -5,7 +5,7 @@ use super::super::evidence::{Answer, Door, Evidence, Heard, PlainPort, TargetSee
 use super::super::finding::Skipped;
 use super::{Plan, doors};
 use crate::clearml::{
-    PUBLISHED_KEYS, PUBLISHED_SECRETS, SHORT_LOGIN, TOKEN_QUESTION, bearer, lets_in, recognise, refused_for_age,
+    PUBLISHED_KEYS, PUBLISHED_SECRETS, SHORT_LOGIN, TOKEN_QUESTION, bearer, lets_in, refused_for_age,
 };
 use crate::domain::addr::{TargetAddr, TargetHost};
 use crate::domain::names::ServiceName;
@@ -18,20 +18,36 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 /// Asks each target what its service answers, and, where it does not, what the others do.
-pub(super) async fn look(plan: &Plan) -> Vec<TargetSeen> {
+pub(super) async fn look(plan: &Plan, skipped: &mut Vec<Skipped>) -> Vec<TargetSeen> {
     let mut seen = Vec::new();
     for (service, addr, ca) in &plan.targets {
+        if is_of_a_network(plan, addr).await {
+            let why = format!(
+                "{addr}: this machine does not know the name, as it is with those of a compose network; ask from inside: \
+                 docker compose exec clearway clearway doctor"
+            );
+            skipped.push(Skipped { what: "target", why });
+            continue;
+        }
         let answer = ask_target(plan, addr, ca.as_deref(), Ask::get(ProbeSettings::of(*service).path)).await;
-        let mut kind = answer.as_ref().ok().and_then(|heard| recognise(heard.status, &heard.body));
+        let mut kind = answer.as_ref().ok().and_then(Heard::kind);
         if kind.is_none() && answer.is_ok() {
             for path in ["/debug.ping", "/"] {
                 let other = ask_target(plan, addr, ca.as_deref(), Ask::get(path)).await;
-                kind = kind.or_else(|| other.ok().and_then(|heard| recognise(heard.status, &heard.body)));
+                kind = kind.or_else(|| other.ok().as_ref().and_then(Heard::kind));
             }
         }
         seen.push(TargetSeen { service: *service, addr: addr.to_string(), answer, kind });
     }
     seen
+}
+
+/// Whether it is a name of one label that nobody here knows: those of containers are known among them alone.
+async fn is_of_a_network(plan: &Plan, addr: &TargetAddr) -> bool {
+    match &addr.host {
+        TargetHost::Name(name) if !name.as_str().contains('.') => doors::addresses(plan, name.as_str()).await.is_err(),
+        TargetHost::Name(_) | TargetHost::Ip(_) => false,
+    }
 }
 
 /// One question to a target. Of one behind TLS it is only seen whether the handshake works: the probes of a running
@@ -81,7 +97,7 @@ pub(super) async fn past_the_proxy(plan: &Plan, doors: &[Door]) -> Vec<PlainPort
             }
             for path in ["/debug.ping", "/"] {
                 let Ok(heard) = ask_plain(addr, &addr.to_string(), Ask::get(path)).await else { break };
-                if let Some(kind) = recognise(heard.status, &heard.body) {
+                if let Some(kind) = heard.kind() {
                     found.push(PlainPort { addr, kind });
                     break;
                 }

@@ -38,7 +38,7 @@ fn of_port(compose: &Compose, service: &ComposeService, port: &PublishedPort) ->
     } else {
         return None;
     };
-    let change = format!("remove the line, or \"127.0.0.1:{0}:{0}\"", port.target);
+    let change = format!("remove the line, or \"{}\"", port.closed);
     let told = format!("ports: {}", port.text);
     Some(Finding::new(code, &service.name, told, change).at(place(compose, port.at)))
 }

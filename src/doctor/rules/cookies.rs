@@ -1,10 +1,13 @@
 //! The login cookie: who gets it back.
 
 use super::super::evidence::{Evidence, Question};
-use super::super::finding::{Code, Finding, Place};
+use super::super::finding::{Code, Finding, Place, Severity};
 use super::{hosts, place_of, ui};
 use crate::clearml::cookie_reaches;
 use crate::config::ServerConf;
+
+/// What sets the domain without a file.
+const DOMAIN_VARIABLE: &str = "CLEARML__apiserver__auth__cookies__domain";
 
 pub(super) fn judge(evidence: &Evidence) -> Vec<Finding> {
     let mut findings = conf(evidence).into_iter().collect::<Vec<_>>();
@@ -54,8 +57,20 @@ fn by_conf_alone(evidence: &Evidence) -> Option<Finding> {
     let conf = evidence.server.as_ref()?;
     let open = conf.cookie_domain.is_none() && hosts(evidence).len() > 1 && !ui::stays_on_app(evidence);
     let told = "auth.cookies.domain is not set, and the proxy is not known to add it";
-    (open && !evidence.repairs_cookies && !unread(conf))
-        .then(|| host_only(evidence, String::from("auth.cookies"), told))
+    (open && !evidence.repairs_cookies && !unread(conf) && !set_by_variable(evidence))
+        .then(|| guessed(evidence, host_only(evidence, String::from("auth.cookies"), told)))
+}
+
+/// Whether the compose file gives the domain to a container, which then does not read it from its file.
+fn set_by_variable(evidence: &Evidence) -> bool {
+    let services = evidence.compose.iter().flat_map(|compose| &compose.services);
+    let mut variables = services.flat_map(|service| &service.environment);
+    variables.any(|variable| variable.name.eq_ignore_ascii_case(DOMAIN_VARIABLE) && !variable.value.is_empty())
+}
+
+/// What a file says that may be another server's is a hint.
+fn guessed(evidence: &Evidence, finding: Finding) -> Finding {
+    if evidence.server_is_guessed { Finding { severity: Severity::Hint, ..finding } } else { finding }
 }
 
 /// A file that could not be read says nothing.
@@ -66,12 +81,13 @@ fn unread(conf: &ServerConf) -> bool {
 /// A domain in the file that fits no set of hosts.
 fn conf(evidence: &Evidence) -> Option<Finding> {
     let (domains, origin) = evidence.server.as_ref()?.cookie_domain.as_ref()?;
-    if domains.iter().any(|domain| reaches_all(evidence, domain)) || evidence.heard(Question::Login).is_some() {
+    let known = evidence.heard(Question::Login).is_some() || set_by_variable(evidence);
+    if domains.iter().any(|domain| reaches_all(evidence, domain)) || known {
         return None;
     }
     let told = format!("it is {}, and the hosts are {}", domains.join(", "), hosts(evidence).join(", "));
     let finding = Finding::new(Code::CookieConf, "auth.cookies.domain", told, remedy(evidence));
-    Some(place_of(origin).into_iter().fold(finding, Finding::at))
+    Some(guessed(evidence, place_of(origin).into_iter().fold(finding, Finding::at)))
 }
 
 fn reaches_all(evidence: &Evidence, domain: &str) -> bool {

@@ -13,9 +13,8 @@ mod ui;
 #[cfg(test)]
 mod tests;
 
-use super::evidence::{Evidence, Question};
+use super::evidence::{Evidence, Heard, Question};
 use super::finding::{Code, Finding, Place};
-use crate::clearml::recognise;
 use crate::config::{Origin, Problem, Severity as Kind};
 use crate::domain::names::ServiceName;
 
@@ -74,7 +73,7 @@ fn place_of(origin: &Origin) -> Option<Place> {
 
 /// Which service answered a question.
 fn kind(evidence: &Evidence, question: Question) -> Option<ServiceName> {
-    evidence.heard(question).and_then(|heard| recognise(heard.status, &heard.body))
+    evidence.heard(question).and_then(Heard::kind)
 }
 
 /// The three hosts, each once.

@@ -22,8 +22,13 @@ pub(super) fn judge(evidence: &Evidence) -> Vec<Finding> {
     findings.extend(databases(evidence));
     findings.extend(evidence.plain_ports.iter().map(|port| {
         let told = format!("{} answers there", called(port.kind));
+        let inside = match port.kind {
+            ServiceName::App => 80,
+            ServiceName::Api => 8008,
+            ServiceName::Files => 8081,
+        };
         let change =
-            format!("publish it for the host alone: \"127.0.0.1:{0}:{0}\" in the compose file", port.addr.port());
+            format!("publish it for the host alone: \"127.0.0.1:{}:{inside}\" in the compose file", port.addr.port());
         Finding::new(Code::PlainPortOpen, format!("http://{}", port.addr), told, change)
     }));
     findings.extend(clock(evidence));

@@ -32,9 +32,9 @@ fn answered(evidence: &Evidence, service: ServiceName, question: Question, answe
         Ok(heard) => heard,
         // Said of the port already.
         Err(Unheard::Unreachable(_)) => return None,
-        Err(Unheard::Broken(why)) => return Some(unavailable(evidence, service, url, why.clone())),
+        Err(Unheard::Broken(why)) => return Some(unavailable(evidence, service, url, why.clone(), None)),
         Err(Unheard::Silent) => {
-            return Some(unavailable(evidence, service, url, String::from("no answer in time")));
+            return Some(unavailable(evidence, service, url, String::from("no answer in time"), None));
         }
     };
     // The file server answers no call, but its root.
@@ -54,11 +54,20 @@ fn answered(evidence: &Evidence, service: ServiceName, question: Question, answe
             let change = format!("send {url} to {}; in proxy.conf: services.{service}.targets", called(service));
             Some(Finding::new(Code::WrongService, url, told, change))
         }
-        None => Some(unavailable(evidence, service, url, heard.told())),
+        None => Some(unavailable(evidence, service, url, heard.told(), heard.field("x-fault"))),
     }
 }
 
-fn unavailable(evidence: &Evidence, service: ServiceName, url: String, told: String) -> Finding {
+/// `fault` is what Clearway says of its own answer.
+fn unavailable(evidence: &Evidence, service: ServiceName, url: String, told: String, fault: Option<&str>) -> Finding {
+    if fault.is_some_and(|fault| fault.ends_with("; maintenance")) {
+        let change = format!("end it when the work is done: `clearway maintenance off {service}`");
+        return Finding::new(Code::ServiceUnavailable, url, told, change);
+    }
+    if fault.is_some_and(|fault| fault.starts_with("client;")) {
+        let change = format!("`clearway explain {url}` says why the proxy refuses it");
+        return Finding::new(Code::ServiceUnavailable, url, told, change);
+    }
     let up = evidence.targets.iter().find(|target| target.service == service && target.kind == Some(service));
     match up {
         Some(target) => {
@@ -144,7 +153,8 @@ fn app_paths(evidence: &Evidence) -> Option<Finding> {
     evidence.heard(Question::Page).filter(|heard| heard.status.is_success())?;
     let missing = [(Question::AppApi, ServiceName::Api, "/api/"), (Question::AppFiles, ServiceName::Files, "/files/")];
     let missing = missing.into_iter().filter(|(question, service, _)| {
-        evidence.heard(*question).is_some_and(|heard| !asks_for_login(heard))
+        // A service that is down is said elsewhere.
+        evidence.heard(*question).is_some_and(|heard| !asks_for_login(heard) && !heard.status.is_server_error())
             && kind(evidence, *question) != Some(*service)
     });
     let told = missing.filter_map(|(question, _, path)| Some(format!("{path}: {}", evidence.heard(question)?.told())));

@@ -7,6 +7,7 @@ use super::super::evidence::{
 use super::super::finding::{Code, Severity};
 use super::super::url::service_urls;
 use super::judge;
+use crate::config::{Environment, read_server_conf};
 use crate::domain::names::ServiceName;
 use crate::tls::ChainFault;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -90,6 +91,7 @@ fn good() -> Evidence {
         published_secret: None,
         skews: vec![(String::from("https://api.ml.corp"), -2)],
         server: None,
+        server_is_guessed: false,
         repairs_cookies: false,
         compose: None,
         open_files: Some((1 << 20, 1 << 15)),
@@ -165,6 +167,57 @@ fn one_other_answer_is_one_finding() {
 }
 
 #[test]
+fn what_the_proxy_answers_for_a_service_is_not_taken_for_the_service() {
+    let envelope = r#"{"meta":{"result_code":503},"data":{}}"#;
+    for (fault, change) in [
+        ("target; target_unreachable", "reload the proxy"),
+        ("proxy; maintenance", "clearway maintenance off api"),
+        ("client; client_certificate_required", "clearway explain https://api.ml.corp"),
+    ] {
+        let mut evidence = good();
+        let asked = [Question::AppApi, Question::ApiRoot, Question::Ping, Question::PingWithBody, Question::Modes];
+        for question in asked.into_iter().chain([Question::Preflight]) {
+            evidence.answers.insert(question, Ok(heard(503, envelope, &[("x-fault", fault)])));
+        }
+        let found = judge(&evidence);
+        assert_eq!(found.len(), 1, "{fault}: {found:?}");
+        assert!(found[0].evidence.contains(fault) && found[0].change.contains(change), "{fault}: {found:?}");
+    }
+}
+
+#[test]
+fn the_line_for_a_port_leads_to_the_container_s_own() {
+    let mut evidence = good();
+    let addr: SocketAddr = "10.0.0.1:8080".parse().unwrap();
+    evidence.plain_ports.push(PlainPort { addr, kind: ServiceName::App });
+    assert!(judge(&evidence)[0].change.contains("\"127.0.0.1:8080:80\""), "{:?}", judge(&evidence));
+}
+
+#[test]
+fn a_cookie_s_domain_may_be_set_by_a_variable_and_a_file_may_be_another_server_s() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("apiserver.conf");
+    std::fs::write(&file, "auth { }").unwrap();
+    let with = |change: &dyn Fn(&mut Evidence)| {
+        let mut evidence = good();
+        evidence.answers.remove(&Question::Login);
+        evidence.server = read_server_conf(Some(&file), &Environment::default());
+        evidence.server.as_mut().unwrap().problems.clear();
+        change(&mut evidence);
+        judge(&evidence).iter().map(|finding| (finding.code.as_str(), finding.severity)).collect::<Vec<_>>()
+    };
+    assert_eq!(with(&|_| {}), [("cookie-host-only", Severity::Error)]);
+    assert_eq!(with(&|evidence| evidence.server_is_guessed = true), [("cookie-host-only", Severity::Hint)]);
+    let by_variable = |evidence: &mut Evidence| {
+        let name = String::from("CLEARML__APISERVER__AUTH__COOKIES__DOMAIN");
+        let environment = vec![Variable { name, value: String::from("\".ml.corp\""), at: (1, 1) }];
+        let service = ComposeService { environment, ..ComposeService::default() };
+        evidence.compose = Some(Compose { file: "c.yml".into(), services: vec![service] });
+    };
+    assert_eq!(with(&by_variable), []);
+}
+
+#[test]
 fn certificates_and_ports_are_named() {
     let with = |change: &dyn Fn(&mut Door)| {
         let mut evidence = good();
@@ -236,7 +289,13 @@ fn a_compose_file_is_judged_with_places() {
         image: image.to_owned(),
         ports: ports
             .iter()
-            .map(|(text, target)| PublishedPort { text: (*text).to_owned(), open: true, target: *target, at: (3, 7) })
+            .map(|(text, target)| PublishedPort {
+                text: (*text).to_owned(),
+                closed: format!("127.0.0.1:{text}"),
+                open: true,
+                target: *target,
+                at: (3, 7),
+            })
             .collect(),
         environment: environment
             .iter()

@@ -12,7 +12,7 @@ use crate::domain::fault::{Fault, FaultKind, Side};
 use crate::domain::names::ServiceName;
 use crate::domain::settings::AccessFormat;
 use crate::domain::trace::TraceId;
-use http::header::{HOST, REFERER, USER_AGENT};
+use http::header::{AUTHORIZATION, COOKIE, HOST, REFERER, USER_AGENT};
 use http::{HeaderValue, Method, StatusCode, Uri, Version};
 use std::fmt;
 use std::net::IpAddr;
@@ -36,6 +36,8 @@ pub struct AccessRecord {
     pub version: Version,
     /// As received.
     pub user_agent: Option<HeaderValue>,
+    /// Whether it came with `Authorization` or a cookie.
+    pub(super) signed: bool,
     /// As received; kept only where the format has it.
     pub referer: Option<HeaderValue>,
     /// Where a redirect of ours leads.
@@ -103,6 +105,7 @@ impl AccessRecord {
             host: request.headers().get(HOST).cloned(),
             version: request.version(),
             user_agent: request.headers().get(USER_AGENT).cloned(),
+            signed: [AUTHORIZATION, COOKIE].iter().any(|name| request.headers().contains_key(name)),
             referer: request.headers().get(REFERER).filter(|_| log.writes(AccessFormat::Combined)).cloned(),
             redirect: None,
             service: None,
@@ -145,7 +148,7 @@ impl AccessRecord {
         let agent = self.user_agent.as_ref().map(HeaderValue::as_bytes);
         self.final_status().is_success()
             && self.fault.is_none()
-            && is_health_check(self.service, self.target.path(), agent)
+            && is_health_check(self.service, &self.method, self.target.path(), agent, self.signed)
     }
 
     /// Whether the request named a host.

@@ -98,6 +98,10 @@ fn dates_decide() {
     assert!(matches!(expired.problem(), LoadProblem::Expired(_)));
     assert!(expired.to_string().contains("2027-04-05"), "{expired}");
     assert!(expired.to_string().contains("chain.pem"), "{expired}");
+    let again = |served: &[u8]| load_again(&files.names, now() + 81 * DAY, |leaf| leaf == served);
+    let not_after = now() + 80 * DAY;
+    assert!(again(pair.certificate.der()).unwrap().warnings().contains(&CertificateWarning::Expired { not_after }));
+    assert!(matches!(again(issuer.der()).unwrap_err().problem(), LoadProblem::Expired(_)));
     let early = at(now() - 11 * DAY).unwrap_err();
     assert!(matches!(early.problem(), LoadProblem::NotYetValid { .. }));
     assert!(early.to_string().contains("2027-01-05"), "{early}");
