@@ -1,6 +1,7 @@
 //! The account at an authority: the one that is kept, else a new one.
 
-use super::ca::{Ca, Patience};
+use super::asides::Asides;
+use super::ca::Ca;
 use super::folder::Folder;
 use super::order_error::{OrderError, kind};
 use crate::domain::settings::{AuthoritySettings, ExternalAccount};
@@ -20,7 +21,7 @@ pub(super) struct Access<'a> {
     pub(super) folder: &'a Folder,
     /// For one answer.
     pub(super) timeout: Duration,
-    pub(super) patience: &'a Patience,
+    pub(super) asides: &'a Asides,
 }
 
 impl Access<'_> {
@@ -78,7 +79,7 @@ impl Access<'_> {
             Some(file) => ClientTls::load(file).map_err(OrderError::File)?,
             None => ClientTls::public().map_err(OrderError::Tls)?,
         };
-        Ok(Ca::new(tls, self.patience.clone(), self.timeout))
+        Ok(Ca::new(tls, self.asides.clone(), self.timeout))
     }
 }
 

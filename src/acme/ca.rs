@@ -1,19 +1,19 @@
 //! Talking to the authority: one connection for each request, its certificate checked, every wait bounded.
 
+use super::asides::Asides;
 use crate::domain::addr::TargetAddr;
-use crate::runtime::Deadline;
+use crate::runtime::{Deadline, wall};
 use crate::tls::ClientTls;
 use crate::upstream::open_tls;
 use bytes::Bytes;
-use http::header::{self, HeaderMap, HeaderValue};
+use http::header::{self, HeaderValue};
 use http::response::Parts;
 use http::{Request, Uri};
 use http_body_util::{BodyExt, Limited};
 use hyper_util::rt::TokioIo;
 use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient, Problem};
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// Bytes of one answer; the longest chains have some 20 KiB.
 const ANSWER_MAX: usize = 1024 * 1024;
@@ -21,42 +21,17 @@ const ANSWER_MAX: usize = 1024 * 1024;
 /// Characters shown of an answer that is none.
 const SHOWN_MAX: usize = 120;
 
-/// The patience that the authority asked for last.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Patience(Arc<Mutex<Option<SystemTime>>>);
-
-impl Patience {
-    /// Until when; forgotten once it is taken.
-    pub(super) fn take(&self) -> Option<SystemTime> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
-    fn note(&self, headers: &HeaderMap) {
-        let until = headers.get(header::RETRY_AFTER).and_then(|value| until(value, crate::runtime::wall()));
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = until;
-    }
-}
-
-/// `Retry-After` in either of its forms. Source: RFC 9110 section 10.2.3.
-fn until(value: &HeaderValue, now: SystemTime) -> Option<SystemTime> {
-    let text = value.to_str().ok()?.trim();
-    match text.parse::<u32>() {
-        Ok(seconds) => Some(now + Duration::from_secs(seconds.into())),
-        Err(_) => httpdate::parse_http_date(text).ok(),
-    }
-}
-
 /// The HTTP side of an account.
 pub(super) struct Ca {
     tls: ClientTls,
-    patience: Patience,
+    asides: Asides,
     /// For one request and its answer.
     wait: Duration,
 }
 
 impl Ca {
-    pub(super) const fn new(tls: ClientTls, patience: Patience, wait: Duration) -> Self {
-        Self { tls, patience, wait }
+    pub(super) const fn new(tls: ClientTls, asides: Asides, wait: Duration) -> Self {
+        Self { tls, asides, wait }
     }
 }
 
@@ -65,14 +40,15 @@ impl HttpClient for Ca {
         &self,
         request: Request<BodyWrapper<Bytes>>,
     ) -> Pin<Box<dyn Future<Output = Result<BytesResponse, Error>> + Send>> {
-        let (tls, patience) = (self.tls.clone(), self.patience.clone());
-        let deadline = Deadline::after(self.wait);
+        let (tls, asides) = (self.tls.clone(), self.asides.clone());
+        let (deadline, begun) = (Deadline::after(self.wait), wall());
         Box::pin(async move {
             let answer = deadline.bound(exchange(&tls, request, deadline)).await;
             let (parts, body) = answer.ok_or_else(|| strange("the authority did not answer in time".into()))??;
+            asides.note_clock(&parts.headers, begun);
             let refused = parts.status.is_client_error() || parts.status.is_server_error();
             if refused {
-                patience.note(&parts.headers);
+                asides.note_refusal(&parts.headers);
                 // Something in front of the authority speaks, or it is broken.
                 if serde_json::from_slice::<Problem>(&body).is_err() {
                     return Err(strange(format!("the authority answered {} {}", parts.status, shown(&body))));
@@ -138,22 +114,6 @@ fn other(error: impl std::error::Error + Send + Sync + 'static) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn patience_comes_in_seconds_or_as_a_date() {
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
-        for (text, seconds) in [
-            ("120", Some(120)),
-            (" 0 ", Some(0)),
-            ("Sun, 06 Nov 1994 08:50:37 GMT", Some(60)),
-            ("-5", None),
-            ("soon", None),
-            ("99999999999999999999", None),
-        ] {
-            let expected = seconds.map(|seconds| now + Duration::from_secs(seconds));
-            assert_eq!(until(&HeaderValue::from_static(text), now), expected, "{text}");
-        }
-    }
 
     #[test]
     fn what_is_no_answer_is_shown_in_one_line() {

@@ -5,7 +5,7 @@
 
 use super::account::Access;
 use super::answers::Ground;
-use super::ca::Patience;
+use super::asides::Asides;
 use super::dns;
 use super::draws::{draw_of, drawn};
 use super::folder::Folder;
@@ -34,9 +34,6 @@ const LOOK: Duration = Duration::from_secs(30);
 /// The shortest wait, where something is due in a moment.
 const LOOK_MIN: Duration = Duration::from_millis(200);
 
-/// For one whole order, without the time that the DNS is given.
-const ORDER_WAIT: Duration = Duration::from_secs(600);
-
 /// Between two questions for the authority's window, unless it names another time.
 const WINDOW_EVERY: Duration = Duration::from_secs(6 * 3_600);
 
@@ -61,7 +58,7 @@ pub struct Keeper {
     /// Rung when there is another certificate in the folder.
     changed: Arc<Notify>,
     outlook: SharedOutlook,
-    patience: Patience,
+    asides: Asides,
     /// Of the certificate that is in the folder.
     window: Option<Window>,
     /// When the authority is asked for it again.
@@ -95,7 +92,7 @@ impl Keeper {
             metrics,
             changed,
             outlook,
-            patience: Patience::default(),
+            asides: Asides::default(),
             window: None,
             window_due: SystemTime::UNIX_EPOCH,
             seen: None,
@@ -250,7 +247,7 @@ impl Keeper {
                 tracing::info!(names = self.named(), %authority, file = %file.display(), "certificate obtained");
                 attempts.succeed();
             }
-            Err(_) => attempts.fail(wall(), turn, self.patience.take()),
+            Err(_) => attempts.fail(wall(), turn, self.asides.take_patience()),
         }
         self.spread = drawn();
         if let Err(error) = self.folder.keep_attempts(&attempts) {
@@ -278,8 +275,7 @@ impl Keeper {
             // Only an authority that named a window wants to know, and only of its own.
             replaces: before.filter(|before| self.window.is_some() && self.issuer(before) == turn),
         };
-        let wait = ORDER_WAIT + self.settings.dns.propagation_timeout + self.settings.dns.propagation_delay;
-        Deadline::after(wait).bound(plan.run()).await.unwrap_or(Err(OrderError::Late))
+        plan.run().await
     }
 
     fn access<'a>(&'a self, turn: Turn, folder: &'a Folder) -> Access<'a> {
@@ -288,7 +284,7 @@ impl Keeper {
             email: self.settings.email.as_deref(),
             folder,
             timeout: self.settings.timeout,
-            patience: &self.patience,
+            asides: &self.asides,
         }
     }
 

@@ -8,6 +8,7 @@
 
 mod account;
 mod answers;
+mod asides;
 mod ca;
 mod dns;
 mod draws;

@@ -6,7 +6,7 @@ use super::dns;
 use super::folder::InstallError;
 use super::order_error::{OrderError, kind};
 use crate::domain::names::NamePattern;
-use crate::runtime::wall;
+use crate::runtime::{Deadline, wall};
 use crate::tls::{LoadedCertificate, certificate_request};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -19,6 +19,9 @@ use zeroize::Zeroizing;
 /// How long the authority may take to look at the challenges, and to issue.
 const VALIDATION_WAIT: Duration = Duration::from_secs(180);
 
+/// For one whole order, without the time that the DNS is given.
+const ORDER_WAIT: Duration = Duration::from_secs(600);
+
 /// What one order needs to know.
 pub(super) struct Plan<'a> {
     pub(super) access: Access<'a>,
@@ -29,11 +32,23 @@ pub(super) struct Plan<'a> {
 }
 
 impl Plan<'_> {
-    /// Obtains a certificate and takes it in.
+    /// Obtains a certificate and takes it in. Where that fails and the clocks are apart, the error says that too.
     ///
     /// # Cancel safety
     /// Answers to challenges are taken back, records in the DNS by the next order; this one lapses at the authority.
     pub(super) async fn run(&self) -> Result<(), OrderError> {
+        let wait = ORDER_WAIT + self.ground.dns.propagation_timeout + self.ground.dns.propagation_delay;
+        // That of an order before says nothing of this one.
+        self.access.asides.take_gap();
+        let outcome = Deadline::after(wait).bound(self.obtain()).await.unwrap_or(Err(OrderError::Late));
+        let gap = self.access.asides.take_gap();
+        outcome.map_err(|error| match gap {
+            Some(gap) => OrderError::Clock(gap, Box::new(error)),
+            None => error,
+        })
+    }
+
+    async fn obtain(&self) -> Result<(), OrderError> {
         let folder = self.ground.folder;
         folder.sweep().map_err(OrderError::Folder)?;
         dns::sweep(self.ground.dns, folder).await;

@@ -1,5 +1,6 @@
 //! Why there is no new certificate.
 
+use super::asides::ClockGap;
 use super::dns::DnsError;
 use crate::tls::{LoadError, ServerTlsError};
 use instant_acme::Error;
@@ -33,6 +34,8 @@ pub(super) enum OrderError {
     Unusable(LoadError),
     /// It took too long.
     Late,
+    /// This, while the clocks are apart, which may be why.
+    Clock(ClockGap, Box<Self>),
 }
 
 impl OrderError {
@@ -57,6 +60,7 @@ impl OrderError {
             Self::Dns(error) => error.hint(),
             Self::Folder(_) => "make certificate_folder readable and writable for the user that runs this program",
             Self::File(_) | Self::ExternalKey(_) => "check the files that acme names",
+            Self::Clock(_, error) => error.hint(),
             Self::Tls(_) | Self::Generation(_) => "restart; if it stays, report it",
             Self::Unusable(_) => "the certificate in use stays; ask the authority, and check this machine's clock",
         }
@@ -98,6 +102,7 @@ impl fmt::Display for OrderError {
             Self::Generation(error) => write!(f, "no key or request can be made: {error}"),
             Self::Unusable(error) => write!(f, "the new certificate cannot be served: {error}"),
             Self::Late => f.write_str("the order took too long"),
+            Self::Clock(gap, error) => write!(f, "{error}; {gap}, which may be why: set it first"),
         }
     }
 }

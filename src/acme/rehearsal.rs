@@ -2,21 +2,16 @@
 
 use super::account::Access;
 use super::answers::Ground;
-use super::ca::Patience;
+use super::asides::Asides;
 use super::folder::Folder;
 use super::order::Plan;
 use super::order_error::OrderError;
 use super::ways::ways as allowed;
 use crate::domain::names::NamePattern;
 use crate::domain::settings::Settings;
-use crate::runtime::Deadline;
 use crate::tls::Challenges;
 use instant_acme::ChallengeType;
 use std::path::Path;
-use std::time::Duration;
-
-/// For one order, without the time that the DNS is given.
-const ORDER_WAIT: Duration = Duration::from_secs(600);
 
 /// How a rehearsal went.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,21 +39,20 @@ pub struct RehearsedWay {
 /// Answers of the listeners are taken back; a record in the DNS may stay.
 pub async fn rehearse(settings: &Settings, names: &[NamePattern], challenges: &Challenges, folder: &Path) -> Rehearsal {
     let authority = settings.acme.staging();
-    let (folder, patience) = (Folder::at(folder.to_owned()), Patience::default());
+    let (folder, asides) = (Folder::at(folder.to_owned()), Asides::default());
     let access = Access {
         authority: &authority,
         email: settings.acme.email.as_deref(),
         folder: &folder,
         timeout: settings.acme.timeout,
-        patience: &patience,
+        asides: &asides,
     };
     let mut tried = Vec::new();
     for way in allowed(settings) {
         let ground = Ground { way: &way, challenges, dns: &settings.acme.dns, folder: &folder };
         let plan = Plan { access, names, ground, replaces: None };
-        let wait = ORDER_WAIT + settings.acme.dns.propagation_timeout + settings.acme.dns.propagation_delay;
         let outcome = match folder.make() {
-            Ok(()) => Deadline::after(wait).bound(plan.run()).await.unwrap_or(Err(OrderError::Late)),
+            Ok(()) => plan.run().await,
             Err(error) => Err(OrderError::Folder(error)),
         };
         let failure = outcome.err().map(|error| (error.to_string(), error.hint()));

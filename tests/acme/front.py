@@ -6,6 +6,7 @@ import http.client
 import json
 import ssl
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from authority import free_ports
@@ -15,7 +16,9 @@ class Front:
     """Passes everything to `authority` but for what its rules say.
 
     `before(method, path, payload)` may give an answer of its own: status, fields, body; or a function that writes to
-    the connection. `after(path, payload, status, body)` may give another body."""
+    the connection. `after(path, payload, status, body)` may give another body. Its clock is `ahead` by so many seconds."""
+
+    ahead = 0
 
     def __init__(self, authority, before=None, after=None):
         self._authority = authority
@@ -39,6 +42,9 @@ class Front:
 
             def log_message(self, *_):
                 pass
+
+            def date_time_string(self, timestamp=None):
+                return super().date_time_string((timestamp or time.time()) + front.ahead)
 
             def _answer(self):
                 length = int(self.headers.get("content-length") or 0)

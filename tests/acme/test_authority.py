@@ -143,6 +143,38 @@ def test_a_rate_limit_is_honoured_shown_and_goes_round_by_the_second_authority(t
         assert len(front.payloads("/order-plz")) == asked
 
 
+def test_clocks_that_are_apart_are_told_with_the_failure_and_only_then(tmp_path):
+    def before(method, path, _payload):
+        return problem(400, "malformed", "no") if path == "/order-plz" else None
+
+    for ahead, told in [
+        (0, None),
+        (30, None),
+        (3 * HOUR + 60, "this machine's clock is 3 h behind the authority's"),
+        (-10 * 60 - 30, "this machine's clock is 10 min ahead of the authority's"),
+    ]:
+        folder = tmp_path / str(ahead)
+        folder.mkdir()
+        site, front = fronted(folder, before=before)
+        front.ahead = ahead
+        with site.authority, front, site.proxy() as proxy:
+            event = wait_for(proxy, FAILED)
+            assert "no" in event["error"] and event["hint"], event
+            assert told in event["error"] if told else "clock" not in event["error"], event
+            if told:
+                assert told in site.ledger()[-1]["error"]
+                alarms = status(site)["alarms"]
+                assert any(told in alarm for alarm in alarms), alarms
+    # Where nothing fails, nothing is made of it.
+    folder = tmp_path / "good"
+    folder.mkdir()
+    site, front = fronted(folder)
+    front.ahead = 600
+    with site.authority, front, site.proxy() as proxy:
+        wait_for(proxy, SERVED)
+        assert site.ledger()[-1]["error"] is None
+
+
 def trickle(wfile):
     wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n")
     try:

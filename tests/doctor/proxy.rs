@@ -3,12 +3,13 @@
 use super::certificates::{Kind, Leaf, leaf, root};
 use super::imitation::{Server, serve};
 use super::scene::{Report, clearway, doctor};
+use super::terminal::DEADLINE;
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use tempfile::TempDir;
 
@@ -18,8 +19,8 @@ pub(crate) struct Proxy {
     folder: TempDir,
     https: u16,
     http: Option<u16>,
-    /// What it printed before it was ready.
-    said: Arc<Mutex<Vec<String>>>,
+    /// What it has printed so far.
+    said: Arc<(Mutex<Vec<String>>, Condvar)>,
 }
 
 impl Proxy {
@@ -30,10 +31,13 @@ impl Proxy {
         command.env("CLEARML__PROXY__LOG__FORMAT", "json").env("CLEARML__PROXY__WORKERS", "1");
         command.env("CLEARML__PROXY__ACCESS_LOG__ENABLED", "false");
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let said = Arc::<Mutex<Vec<String>>>::default();
+        let said = Arc::<(Mutex<Vec<String>>, Condvar)>::default();
         let (out, into) = (child.stdout.take().unwrap(), Arc::clone(&said));
         thread::spawn(move || {
-            BufReader::new(out).lines().map_while(Result::ok).for_each(|line| into.lock().unwrap().push(line));
+            BufReader::new(out).lines().map_while(Result::ok).for_each(|line| {
+                into.0.lock().unwrap().push(line);
+                into.1.notify_all();
+            });
         });
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
         let (mut https, mut http, mut seen) = (None, None, Vec::new());
@@ -111,9 +115,11 @@ impl Proxy {
             .map(|(name, mark)| (name, self.printed(mark, '"')))
     }
 
-    /// What stands behind `mark` in the first line that has it.
+    /// What stands behind `mark` in the first line that has it; waits for that line.
     fn printed(&self, mark: &str, end: char) -> String {
-        let said = self.said.lock().unwrap();
+        let (said, more) = &*self.said;
+        let lacks = |said: &mut Vec<String>| !said.iter().any(|line| line.contains(mark));
+        let (said, _) = more.wait_timeout_while(said.lock().unwrap(), DEADLINE, lacks).unwrap();
         let line = said.iter().find(|line| line.contains(mark)).unwrap_or_else(|| panic!("no {mark} in {said:?}"));
         let rest = line.split_once(mark).unwrap().1.trim();
         rest.split(end).next().unwrap().trim().to_owned()

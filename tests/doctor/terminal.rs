@@ -8,7 +8,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
-const DEADLINE: Duration = Duration::from_secs(30);
+/// For whatever is waited for.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
 /// What ^C is on a terminal.
 pub(crate) const CONTROL_C: &str = "\u{3}";
