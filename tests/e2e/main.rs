@@ -54,6 +54,7 @@ mod regressions;
 mod reload;
 mod rescue;
 mod routing;
+mod shares;
 mod support;
 mod target_faults;
 mod timeouts;

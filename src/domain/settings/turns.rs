@@ -11,7 +11,7 @@ pub struct TurnSettings {
     pub concurrency: usize,
     /// Requests at once whose body streams, besides; 0 for no limit.
     pub uploads: usize,
-    /// Requests of one ClearML worker at once; 0 for no limit.
+    /// Requests of one login at once; 0 for no limit.
     pub per_client: usize,
     /// Requests that may wait for a slot, of each kind.
     pub queue: usize,
