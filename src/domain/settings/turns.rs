@@ -34,7 +34,7 @@ impl TurnSettings {
     pub fn of(service: ServiceName) -> Self {
         let (slots, per_client, queue_time) = match service {
             ServiceName::App => (0, 0, 4),
-            ServiceName::Api => (128, 8, 4),
+            ServiceName::Api => (128, 2, 4),
             ServiceName::Files => (1_024, 0, 20),
         };
         Self {
