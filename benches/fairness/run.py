@@ -1,10 +1,12 @@
 """Fair share, measured: how long a web UI's calls take while one agent floods the API and somebody uploads slowly.
 
-    run.py BINARY [--seconds 10] [--cpu-ms 2] [--wait-ms 3] [--rate 1000] [--connections 100] CONCURRENCY/PER_CLIENT...
+    run.py BINARY [--seconds 10] [--cpu-ms 2] [--wait-ms 3] [--rate 1000] [--connections 100] [--logins 1]
+           CONCURRENCY/PER_CLIENT...
 
 For each pair of limits (0: none) a proxy is started before a target that has Python's limits (origin.py), and the
 calls of a web UI are timed twice: alone, and beside one agent that asks for RATE calls a second on CONNECTIONS
-connections and an upload at 10 kB/s. All of it runs on this machine, so read the ratios, not the times.
+connections and an upload at 10 kB/s. An agent has one login; with several it is one that makes up its tokens. All of
+it runs on this machine, so read the ratios, not the times.
 """
 
 import argparse
@@ -22,6 +24,7 @@ HERE = pathlib.Path(__file__).parent
 DOMAIN = "clearml.localhost"
 UI = "X-Allegro-Client: Webapp-2.3.0\r\nUser-Agent: Mozilla/5.0\r\n"
 AGENT = "X-ClearML-Agent: api-3.0.3\r\nX-ClearML-Worker: runaway:0\r\n"
+TOKEN = "Authorization: Bearer " + "h" * 36 + "." + "p" * 600 + ".{:s>43}\r\n"
 
 
 def context():
@@ -60,25 +63,25 @@ class Client:
         return int(head.split(b" ")[1])
 
 
-def flood(port, rate, connections, stop, counts):
+def flood(port, rate, connections, logins, stop, counts):
     """One agent: asks as fast as `rate` allows, on so many connections."""
     start, lock, sent = time.monotonic(), threading.Lock(), [0]
 
-    def one():
-        client = Client(port, "api")
+    def one(number):
+        client, fields = Client(port, "api"), AGENT + TOKEN.format(str(number % logins))
         while not stop.is_set():
             with lock:
                 due = start + sent[0] / rate
                 sent[0] += 1
             time.sleep(max(0, due - time.monotonic()))
             try:
-                status = client.call("/v2.23/queues.get_next_task", AGENT)
+                status = client.call("/v2.23/queues.get_next_task", fields)
             except OSError:
                 client.socket, status = None, 0
             with lock:
                 counts[status] = counts.get(status, 0) + 1
 
-    threads = [threading.Thread(target=one, daemon=True) for _ in range(connections)]
+    threads = [threading.Thread(target=one, args=(number,), daemon=True) for number in range(connections)]
     for thread in threads:
         thread.start()
     return threads
@@ -153,7 +156,8 @@ def measure(arguments, limits):
         try:
             idle = ui(port, arguments.seconds)
             load = subprocess.Popen(
-                [sys.executable, __file__, "--flood", str(port), str(arguments.rate), str(arguments.connections)],
+                [sys.executable, __file__, "--flood", str(port)]
+                + [str(number) for number in (arguments.rate, arguments.connections, arguments.logins)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
@@ -170,10 +174,10 @@ def measure(arguments, limits):
             origin.wait()
 
 
-def flood_main(port, rate, connections):
+def flood_main(port, rate, connections, logins):
     stop, counts = threading.Event(), {}
     begun = time.monotonic()
-    flood(port, rate, connections, stop, counts)
+    flood(port, rate, connections, logins, stop, counts)
     threading.Thread(target=trickle, args=(port, stop), daemon=True).start()
     print("flooding", flush=True)
     sys.stdin.readline()
@@ -184,7 +188,7 @@ def flood_main(port, rate, connections):
 
 def main():
     if sys.argv[1:2] == ["--flood"]:
-        return flood_main(*map(int, sys.argv[2:5]))
+        return flood_main(*map(int, sys.argv[2:6]))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("binary", type=lambda path: str(pathlib.Path(path).resolve()))
     parser.add_argument("limits", nargs="+", help="concurrency/per_client, as 128/8")
@@ -193,6 +197,7 @@ def main():
     parser.add_argument("--wait-ms", type=float, default=3)
     parser.add_argument("--rate", type=int, default=1000)
     parser.add_argument("--connections", type=int, default=100)
+    parser.add_argument("--logins", type=int, default=1)
     arguments = parser.parse_args()
     print("| concurrency | per_client | idle p50 | idle p99 | busy p50 | busy p99 | ratio p99 | failed | the agent got |")
     print("|---|---|---|---|---|---|---|---|---|")

@@ -17,6 +17,7 @@ use crate::runtime::{Deadline, Places, Shutdown, Tasks, Workers, now, run_here};
 use crate::telemetry::{History, Metrics};
 use std::error::Error;
 use std::fmt;
+use std::hash::RandomState;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -94,7 +95,7 @@ impl App {
         let cut = Arc::new(AtomicUsize::new(0));
         let maintenance = Maintenance::new(picture.settings.maintenance.held);
         let tunnels = Places::new(picture.settings.limits.tunnels.get());
-        let common = Common { tunnels, maintenance: maintenance.clone(), shield };
+        let common = Common { tunnels, maintenance: maintenance.clone(), shield, hashes: RandomState::new() };
         let shared = Shared::new(&picture, watch, common);
         let (crew, workers) = Crew::start(&picture, &listeners, shared, (&access, &metrics, &recents), (&alive, &cut))
             .map_err(RunError)?;

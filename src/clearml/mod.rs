@@ -55,5 +55,5 @@ pub use recognise::recognise;
 pub use redirect::{Lead, lead};
 pub use removal::removes_files;
 pub use stored_page::{SANDBOX, needs_sandbox};
-pub use token::{TOKEN_QUESTION, TokenVerdict, bearer, needs_no_token, token_verdict, tokens_of};
+pub use token::{TOKEN_QUESTION, TokenVerdict, bearer, login_of, needs_no_token, token_verdict, tokens_of};
 pub use web_urls::{NotAnObject, UiUrls, WebUrls, is_web_configuration, ui_urls, web_urls};

@@ -18,6 +18,9 @@ pub const TOKEN_QUESTION: &str = "/v2.1/users.get_current_user";
 /// Tokens of ClearML have about 700 bytes; longer ones are none.
 const TOKEN_MAX: usize = 8 * 1024;
 
+/// A signature has 43 bytes; what stands before it differs little between logins.
+const SIGNATURE_MAX: usize = 64;
+
 /// Tokens of one request that are looked at: an old cookie may stand beside the new one.
 const TOKENS_MAX: usize = 2;
 
@@ -58,6 +61,16 @@ pub fn tokens_of<'a>(headers: &'a HeaderMap, cookies: &[String]) -> Vec<&'a str>
     found.dedup();
     found.truncate(TOKENS_MAX);
     found
+}
+
+/// What tells the requests of one login from those of others: the end of its token, where the signature is. Every process
+/// of the SDK logs in for itself, and no two logins get the same token. Nothing is proven by it: anybody can make one up.
+///
+/// Source: clearml `backend_api/session/session.py`; clearml-server `apiserver/service_repo/auth/payload/token.py`.
+#[must_use]
+pub fn login_of(headers: &HeaderMap) -> Option<&[u8]> {
+    let token = headers.get(AUTHORIZATION)?.as_bytes().strip_prefix(b"Bearer ")?;
+    token.get(token.len().saturating_sub(SIGNATURE_MAX)..)
 }
 
 /// Whether a request to the file server needs no token: preflights have none, and health checks ask for `/`.
@@ -136,6 +149,23 @@ mod tests {
         }
         let long = format!("Bearer a.b.{}", "c".repeat(10_000));
         assert!(tokens_of(&headers(&[("authorization", &long)]), &names).is_empty());
+    }
+
+    #[test]
+    fn a_login_is_known_by_the_end_of_its_token() {
+        let token = |signature: &str| format!("Bearer {}.{}.{signature}", "h".repeat(36), "p".repeat(600));
+        let [one, other] = ["1", "2"].map(|digit| headers(&[("authorization", &token(&digit.repeat(43)))]));
+        assert_ne!(login_of(&one), login_of(&other));
+        assert_eq!(login_of(&one).map(<[u8]>::len), Some(SIGNATURE_MAX));
+        for (fields, expected) in [
+            (&[("authorization", "Bearer a.b.c")][..], Some(&b"a.b.c"[..])),
+            (&[("authorization", "Bearer ")], Some(b"")),
+            (&[("authorization", "Basic a.b.c")], None),
+            (&[("cookie", "clearml_token_basic=a.b.c")], None),
+            (&[], None),
+        ] {
+            assert_eq!(login_of(&headers(fields)), expected, "{fields:?}");
+        }
     }
 
     #[test]

@@ -55,8 +55,8 @@ pub(super) async fn send(
     record: &mut AccessRecord,
 ) -> Result<Answer, Fault> {
     let (lane, gathered) = gather(&scope.worker, site, &mut outgoing).await?;
-    let Outgoing { outbound, service, permit, upload, to_head, .. } = outgoing;
-    let turn = Turn::new(site, service, Some(lane));
+    let Outgoing { outbound, service, holder, permit, upload, to_head, .. } = outgoing;
+    let turn = Turn::new(site, service, Some(lane), holder);
     let mut reply = exchange(scope, site, turn, outbound, to_head, upload.as_deref(), record).await?;
     drop(gathered);
     let length = reply.answering.size_hint().exact();

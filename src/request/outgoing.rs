@@ -9,6 +9,7 @@ use super::client_body::ClientBody;
 use super::scope::{Scope, ip_value};
 use super::site::Site;
 use super::trace::Told;
+use super::turn;
 use super::upload::{OutgoingBody, Upload};
 use crate::domain::facts::ClientCertificate;
 use crate::domain::forwarded::{
@@ -20,7 +21,7 @@ use crate::domain::names::ServiceName;
 use crate::domain::route::Route;
 use crate::domain::trace::{TRACEPARENT, TRACESTATE};
 use crate::telemetry::AccessRecord;
-use crate::upstream::{Framing, Outbound};
+use crate::upstream::{Framing, Holder, Outbound};
 use http::header::{self, HeaderMap, HeaderName};
 use http::{HeaderValue, Method, Request, Version};
 use http_body::Body;
@@ -38,6 +39,8 @@ const UPLOAD_MIN: u64 = 256 * 1024;
 pub(super) struct Outgoing {
     pub(super) outbound: Outbound<OutgoingBody>,
     pub(super) service: ServiceName,
+    /// Whose share of a target's slots it needs a place in.
+    pub(super) holder: Option<Holder>,
     pub(super) permit: Permit,
     /// The body's progress, where there is one.
     pub(super) upload: Option<Arc<Upload>>,
@@ -62,6 +65,7 @@ pub(super) fn prepare(admitted: Admitted, scope: &Scope, site: &Site, record: &A
     let upgrade = wants_websocket(&request).then(|| hyper::upgrade::on(&mut request));
     let (parts, body) = request.into_parts();
     let framing = framing(&body, &parts.headers);
+    let holder = turn::holder(&scope.worker, site, route.service, record, &parts.headers);
     let mut head = Head(Vec::with_capacity(capacity(&parts)));
     head.request_line(&parts, route);
     head.field(header::HOST.as_str(), authority.as_bytes());
@@ -87,7 +91,8 @@ pub(super) fn prepare(admitted: Admitted, scope: &Scope, site: &Site, record: &A
         (OutgoingBody::streaming(body, Arc::clone(&upload)), Some(upload))
     };
     let outbound = Outbound::new(head.0, body, framing).with_interims(interims);
-    Outgoing { outbound, service: route.service, permit, upload, upgrade, to_head: parts.method == Method::HEAD }
+    let to_head = parts.method == Method::HEAD;
+    Outgoing { outbound, service: route.service, holder, permit, upload, upgrade, to_head }
 }
 
 /// As the client framed it; a body of unknown length (HTTP/2 without a length) goes out in chunks.

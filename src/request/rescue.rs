@@ -118,7 +118,7 @@ async fn go_on(
     remainder: Remainder,
 ) -> Option<(Answering, Lease)> {
     let deadline = Deadline::after(PATIENCE);
-    let mut search = Search::new(&worker, &site, Turn::new(&site, service, Some(Lane::Calls)), deadline);
+    let mut search = Search::new(&worker, &site, Turn::new(&site, service, Some(Lane::Calls), None), deadline);
     while !deadline.passed() {
         let (lease, connection) = search.connection(head.len() as u64, None, now()).await.ok()?;
         let mut outbound = Outbound::new(head.clone(), OutgoingBody::empty(), Framing::Length(0));

@@ -19,6 +19,7 @@ use crate::upstream::Pool;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request};
+use std::hash::RandomState;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -32,6 +33,8 @@ pub struct Common {
     pub maintenance: Maintenance,
     /// What protection remembers.
     pub shield: Arc<Shield>,
+    /// What the hashes of clients begin with.
+    pub hashes: RandomState,
 }
 
 /// The parts that one worker's requests share.
@@ -50,6 +53,8 @@ pub struct Worker {
     pub(super) maintenance: Maintenance,
     /// What protection remembers, of the whole process.
     pub(super) shield: Arc<Shield>,
+    /// What the hashes of clients begin with: nobody can choose whom to meet, and all workers find the same.
+    pub(super) hashes: RandomState,
     pub(super) memory: MemoryWatch,
     ids: RequestIds,
 }
@@ -58,7 +63,7 @@ impl Worker {
     /// The parts of one worker.
     #[must_use]
     pub fn new(plan: &SitePlan, access: AccessLog, metrics: WorkerMetrics, tasks: Tasks, common: Common) -> Self {
-        let Common { tunnels, maintenance, shield } = common;
+        let Common { tunnels, maintenance, shield, hashes } = common;
         Self {
             site: ArcSwap::from_pointee(Site::build(plan, &tasks, &metrics)),
             pool: Pool::new(plan.settings.pool.clone(), metrics.clone()),
@@ -70,6 +75,7 @@ impl Worker {
             tunnels,
             maintenance,
             shield,
+            hashes,
             memory: MemoryWatch::new(),
             ids: RequestIds::new(),
         }

@@ -37,7 +37,7 @@ pub(super) async fn open(
         ));
     };
     let Outgoing { outbound, service, permit, upgrade, .. } = outgoing;
-    let turn = Turn::new(site, service, None);
+    let turn = Turn::new(site, service, None, None);
     let reply = exchange(scope, site, turn, outbound, false, None, record).await?;
     if reply.head.status != StatusCode::SWITCHING_PROTOCOLS {
         let mut answer = pass_on(scope, site, reply, None, permit, None)?;

@@ -105,6 +105,7 @@ rows! {
         TunnelsFull = "clearway_limit_tunnels_total", "Tunnels refused by limits.tunnels.";
         AnswerHeadTooLarge = "clearway_limit_answer_head_total", "Answer heads over limits.answer_head.";
         QueueFull = "clearway_limit_queue_total", "Requests refused or put out by a service's queue.";
+        PerClientFull = "clearway_limit_per_client_total", "Requests that went on beside their share, by per_client.";
         GatheredFull = "clearway_limit_gathered_total", "Small bodies that streamed for want of limits.gathered.";
         SlowBodies = "clearway_limit_min_upload_rate_total", "Request bodies slower than limits.min_upload_rate.";
         LingerCutOff = "clearway_limit_linger_total", "Unread request bodies cut off by limits.linger or its timeout.";

@@ -36,7 +36,7 @@ pub use inquiry::{InquiryError, Question, Told, inquire};
 pub use outbound::{Framing, Outbound};
 pub use past::Change;
 pub use pool::Pool;
-pub use slots::{Applicant, Lane, NoSlot};
+pub use slots::{Applicant, Holder, Lane, NoSlot, Patience};
 pub use target::{Lease, Target, TargetView};
 pub use waiting::Held;
 pub use watch::Watch;

@@ -12,9 +12,11 @@ use crate::domain::class::Class;
 use crate::domain::fair_queue::{FairQueue, Spot};
 use crate::domain::settings::TurnSettings;
 use crate::runtime::Deadline;
+pub use shares::Holder;
 use shares::Shares;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 /// Which of a target's slots a request takes.
@@ -26,15 +28,32 @@ pub enum Lane {
     Uploads,
 }
 
-/// Who asks for a slot.
+/// Who waits for a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Applicant {
-    /// How soon it is served where requests wait.
+    /// How soon it is served.
     pub class: Class,
-    /// Who takes turns with others.
+    /// Who takes turns with others, as a hash.
     pub client: u64,
-    /// Whether it may have no more than its client's share.
-    pub limited: bool,
+    /// Whose share it needs a place in, where that is limited.
+    pub holder: Option<Holder>,
+}
+
+/// Until when a request waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// For its holder's share.
+    share: Deadline,
+    /// For both, the share and the slot.
+    all: Deadline,
+}
+
+impl Patience {
+    /// Of a wait that began at `since` and may take `queue_time`: half of it goes to the share at most.
+    #[must_use]
+    pub fn new(since: Instant, queue_time: Duration) -> Self {
+        Self { share: Deadline::at(since + queue_time / 2), all: Deadline::at(since + queue_time) }
+    }
 }
 
 /// All slots of a target.
@@ -50,7 +69,7 @@ pub(super) struct Lanes {
 #[must_use = "the slots are free again at once"]
 pub(super) struct Entry {
     _slot: Slot,
-    /// Of its client's share, where that is limited.
+    /// Of its holder's share, where that is limited and was not taken for too long.
     _share: Option<Slot>,
 }
 
@@ -68,34 +87,40 @@ impl Lanes {
         self.shares.follow(most(turns.per_client), turns.queue);
     }
 
-    /// A slot, where one is free and nobody waits for it.
-    pub(super) fn try_enter(&self, lane: Lane, applicant: Applicant) -> Option<Entry> {
-        let share = match self.share(lane, applicant) {
+    /// A slot, where one is free and nobody waits for it; for calls also one of the share of `holder`.
+    pub(super) fn try_enter(&self, lane: Lane, holder: Option<Holder>) -> Option<Entry> {
+        let share = match self.share(lane, holder) {
             Some(share) => Some(share.try_take()?),
             None => None,
         };
         Some(Entry { _slot: self.get(lane).try_take()?, _share: share })
     }
 
-    /// A slot, after a wait where none is free.
+    /// A slot, after a wait where none is free. A share is taken without refusing anybody: where there is no place in
+    /// it in time, `beyond` hears of it, and the request goes on to the target's own slots.
     ///
     /// # Errors
-    /// `NoSlot`.
+    /// `NoSlot`, of the target's own slots.
     ///
     /// # Cancel safety
     /// The place in the queue is given up.
-    pub(super) async fn enter(&self, lane: Lane, applicant: Applicant, deadline: Deadline) -> Result<Entry, NoSlot> {
-        let share = match self.share(lane, applicant) {
-            Some(share) => Some(share.take(applicant, deadline).await?),
+    pub(super) async fn enter(
+        &self,
+        lane: Lane,
+        applicant: Applicant,
+        patience: Patience,
+        beyond: impl FnOnce(),
+    ) -> Result<Entry, NoSlot> {
+        let share = match self.share(lane, applicant.holder) {
+            Some(share) => share.take(applicant, patience.share).await.inspect_err(|_| beyond()).ok(),
             None => None,
         };
-        Ok(Entry { _slot: self.get(lane).take(applicant, deadline).await?, _share: share })
+        Ok(Entry { _slot: self.get(lane).take(applicant, patience.all).await?, _share: share })
     }
 
-    /// What limits a client beside the target's own slots.
-    fn share(&self, lane: Lane, applicant: Applicant) -> Option<&Arc<Slots>> {
-        let limited = lane == Lane::Calls && applicant.limited;
-        limited.then(|| self.shares.of(applicant.client)).flatten()
+    /// What limits a holder beside the target's own slots.
+    fn share(&self, lane: Lane, holder: Option<Holder>) -> Option<&Arc<Slots>> {
+        holder.filter(|_| lane == Lane::Calls).and_then(|holder| self.shares.of(holder))
     }
 
     const fn get(&self, lane: Lane) -> &Arc<Slots> {

@@ -2,13 +2,13 @@
 
 use super::past::{Change, Past};
 use super::resolve::Addresses;
-use super::slots::{Applicant, Entry, Lane, Lanes, NoSlot};
+use super::slots::{Applicant, Entry, Holder, Lane, Lanes, NoSlot, Patience};
 use super::waiting::Waiting;
 use crate::domain::addr::TargetAddr;
 use crate::domain::health::{Health, Sign, State};
 use crate::domain::names::ServiceName;
 use crate::domain::settings::{HealthSettings, ProbeSettings, TurnSettings};
-use crate::runtime::{Deadline, now, wall};
+use crate::runtime::{now, wall};
 use crate::tls::ClientTls;
 use arc_swap::ArcSwap;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
@@ -321,20 +321,27 @@ impl Lease {
     }
 
     /// Takes a slot of the target, if one is free.
-    pub fn try_enter(&mut self, lane: Lane, applicant: Applicant) -> bool {
-        self.entry = self.target.lanes.try_enter(lane, applicant);
+    pub fn try_enter(&mut self, lane: Lane, holder: Option<Holder>) -> bool {
+        self.entry = self.target.lanes.try_enter(lane, holder);
         self.entry.is_some()
     }
 
-    /// Takes a slot of the target, after a wait where none is free.
+    /// Takes a slot of the target, after a wait where none is free; `beyond` hears of it when that is without a place in
+    /// its holder's share.
     ///
     /// # Errors
     /// `NoSlot`.
     ///
     /// # Cancel safety
     /// The place in the queue is given up.
-    pub async fn enter(&mut self, lane: Lane, applicant: Applicant, deadline: Deadline) -> Result<(), NoSlot> {
-        self.entry = Some(self.target.lanes.enter(lane, applicant, deadline).await?);
+    pub async fn enter(
+        &mut self,
+        lane: Lane,
+        applicant: Applicant,
+        patience: Patience,
+        beyond: impl FnOnce(),
+    ) -> Result<(), NoSlot> {
+        self.entry = Some(self.target.lanes.enter(lane, applicant, patience, beyond).await?);
         Ok(())
     }
 

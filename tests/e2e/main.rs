@@ -55,6 +55,7 @@ mod regressions;
 mod reload;
 mod rescue;
 mod routing;
+mod shares;
 mod support;
 mod target_faults;
 mod timeouts;

@@ -18,9 +18,9 @@ const CONCURRENCY_HELP: &str = "Requests that each target works on at once; furt
      32 where one program's flood makes the web UI slow: a Python process does not get faster by more.";
 const UPLOADS_HELP: &str = "As concurrency, for requests whose body streams: uploads, and API calls over\n\
      limits.gathered_body. They have slots of their own, so that slow senders keep nobody waiting.";
-const PER_CLIENT_HELP: &str = "Requests of one ClearML worker (an agent or a job) that each target works on at once; further ones\n\
-     of it wait, so that an agent that asks in a loop leaves room for all others. What people wait for\n\
-     is not limited by it. 0 for no limit.";
+const PER_CLIENT_HELP: &str = "Requests of one login (a job, an agent) that each target works on at once, without what people\n\
+     wait for and bodies that stream. Further ones wait, so that a program that asks in a loop leaves\n\
+     room for all others, and go on all the same after half of queue_time. 0 for no limit.";
 const QUEUE_HELP: &str = "Requests that wait for a slot of a target. In a full queue whoever has most in it makes room\n\
      (503).";
 const QUEUE_TIME_HELP: &str = "How long a request waits for a slot, before 503. Together with timeouts.hold it must stay\n\

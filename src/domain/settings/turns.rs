@@ -11,7 +11,7 @@ pub struct TurnSettings {
     pub concurrency: usize,
     /// Requests at once whose body streams, besides; 0 for no limit.
     pub uploads: usize,
-    /// Requests of one ClearML worker at once; 0 for no limit.
+    /// Requests of one login at once; 0 for no limit.
     pub per_client: usize,
     /// Requests that may wait for a slot, of each kind.
     pub queue: usize,
@@ -34,7 +34,7 @@ impl TurnSettings {
     pub fn of(service: ServiceName) -> Self {
         let (slots, per_client, queue_time) = match service {
             ServiceName::App => (0, 0, 4),
-            ServiceName::Api => (128, 8, 4),
+            ServiceName::Api => (128, 2, 4),
             ServiceName::Files => (1_024, 0, 20),
         };
         Self {

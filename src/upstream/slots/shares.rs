@@ -1,8 +1,8 @@
-//! Shares: how many calls of one client a target works on at once.
+//! Shares: how many calls of one login a target works on at once.
 //!
-//! An agent that asks in a loop would take every slot that is free, and a Python server with all of them taken answers
-//! nobody quickly. Clients are dealt to a fixed number of shares by hash, so that nothing grows and nothing is looked
-//! up under a lock; two that meet in one share take turns in it.
+//! A program that asks in a loop would take every slot that is free, and a Python server with all of them taken answers
+//! nobody quickly. Holders are dealt to a fixed number of shares by hash, so that nothing grows and nothing is looked
+//! up under a lock; clients that meet in one share take turns in it.
 //! Limits: `services.*.per_client`.
 
 use super::{NO_LIMIT, Slots};
@@ -12,12 +12,16 @@ use std::sync::{Arc, OnceLock};
 /// Shares of a target, as a power of two: so many that a flood meets few others in its own.
 const SHARES_LOG2: u32 = 9;
 
+/// Whose share it is: a login, or a ClearML worker that has none, as a hash with a seed that nobody knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holder(pub u64);
+
 /// The shares of one target.
 #[derive(Debug)]
 pub(super) struct Shares {
     max: AtomicU32,
     queue_max: AtomicUsize,
-    // Made when the first such client comes: most targets are never asked by one.
+    // Made when the first holder comes: most targets are never asked by one.
     shares: OnceLock<Vec<Arc<Slots>>>,
 }
 
@@ -34,13 +38,13 @@ impl Shares {
         self.all(max).iter().for_each(|share| share.follow(max, queue_max));
     }
 
-    /// The share of `client`, a hash; `None` without a limit.
-    pub(super) fn of(&self, client: u64) -> Option<&Arc<Slots>> {
+    /// The share of `holder`; `None` without a limit.
+    pub(super) fn of(&self, holder: Holder) -> Option<&Arc<Slots>> {
         let max = self.max.load(Ordering::Relaxed);
         if max == NO_LIMIT {
             return None;
         }
-        self.all(max).get(usize::try_from(client >> (u64::BITS - SHARES_LOG2)).unwrap_or_default())
+        self.all(max).get(usize::try_from(holder.0 >> (u64::BITS - SHARES_LOG2)).unwrap_or_default())
     }
 
     /// Requests that wait for one.

@@ -10,9 +10,13 @@ const HOUR: Duration = Duration::from_secs(3_600);
 
 type Taking = Pin<Box<dyn Future<Output = Result<Slot, NoSlot>>>>;
 
+const fn applicant(class: Class, client: u64) -> Applicant {
+    Applicant { class, client, holder: None }
+}
+
 fn take(slots: &Arc<Slots>, class: Class, client: u64) -> Taking {
     let slots = Arc::clone(slots);
-    Box::pin(async move { slots.take(Applicant { class, client, limited: false }, Deadline::after(HOUR)).await })
+    Box::pin(async move { slots.take(applicant(class, client), Deadline::after(HOUR)).await })
 }
 
 fn poll(taking: &mut Taking) -> Option<Result<Slot, NoSlot>> {
@@ -62,11 +66,8 @@ async fn waiting_ends_at_the_deadline_and_where_there_is_no_room() {
     let mut waits = take(&slots, Class::Routine, 1);
     assert!(poll(&mut waits).is_none());
     let soon = || Deadline::after(Duration::from_millis(10));
-    assert_eq!(
-        slots.take(Applicant { class: Class::Routine, client: 1, limited: false }, soon()).await.unwrap_err(),
-        NoSlot::Full
-    );
-    let person = slots.take(Applicant { class: Class::Interactive, client: 1, limited: false }, soon());
+    assert_eq!(slots.take(applicant(Class::Routine, 1), soon()).await.unwrap_err(), NoSlot::Full);
+    let person = slots.take(applicant(Class::Interactive, 1), soon());
     assert_eq!(person.await.unwrap_err(), NoSlot::Late);
     assert_eq!(poll(&mut waits).unwrap().unwrap_err(), NoSlot::Full, "it made room for a person");
     assert_eq!(slots.level(), (1, 0));
@@ -98,52 +99,138 @@ fn turns(concurrency: usize, per_client: usize) -> TurnSettings {
     TurnSettings { concurrency, per_client, uploads: 0, queue: 10, queue_time: HOUR }
 }
 
+/// Logins whose shares are not the same.
+const LOGINS: [Holder; 4] = [Holder(1), Holder(1 << 60), Holder(1 << 61), Holder(1 << 62)];
+
+/// Who asks with a login of its own.
+const fn login(client: u64, holder: Holder) -> Applicant {
+    Applicant { holder: Some(holder), ..applicant(Class::Routine, client) }
+}
+
+fn patience(queue_time: Duration) -> Patience {
+    Patience::new(crate::runtime::now(), queue_time)
+}
+
+/// Waits for a slot; the second is whether it went on beside its share.
+async fn enter(lanes: &Lanes, applicant: Applicant, queue_time: Duration) -> (Result<Entry, NoSlot>, bool) {
+    let mut beyond = false;
+    let entered = lanes.enter(Lane::Calls, applicant, patience(queue_time), || beyond = true).await;
+    (entered, beyond)
+}
+
 #[tokio::test]
-async fn a_client_has_its_share_where_it_is_limited() {
+async fn a_login_has_its_share_where_it_is_limited() {
     let lanes = Lanes::new(&turns(10, 2));
-    let flood = Applicant { class: Class::Routine, client: 1, limited: true };
-    let enter = |applicant| lanes.try_enter(Lane::Calls, applicant);
-    let mut held = vec![enter(flood).unwrap(), enter(flood).unwrap()];
-    assert!(enter(flood).is_none() && enter(Applicant { class: Class::Bulk, ..flood }).is_none());
+    let [flood, other, ..] = LOGINS.map(Some);
+    let try_enter = |holder| lanes.try_enter(Lane::Calls, holder);
+    let mut held = vec![try_enter(flood).unwrap(), try_enter(flood).unwrap()];
+    assert!(try_enter(flood).is_none());
     assert_eq!(lanes.calls.level(), (2, 0), "what was refused took no slot");
-    held.push(enter(Applicant { limited: false, ..flood }).unwrap());
-    held.push(enter(Applicant { client: 1 << 60, ..flood }).unwrap());
+    held.push(try_enter(None).unwrap());
+    held.push(try_enter(other).unwrap());
     held.push(lanes.try_enter(Lane::Uploads, flood).unwrap());
-    let mut waits = Box::pin(lanes.enter(Lane::Calls, flood, Deadline::after(HOUR)));
+    let mut waits = Box::pin(enter(&lanes, login(1, LOGINS[0]), HOUR));
     assert!(waits.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     assert_eq!(lanes.queued(), 1);
     drop(held.remove(0));
-    held.push(waits.await.unwrap());
+    let (entered, beyond) = waits.await;
+    held.push(entered.unwrap());
+    assert!(!beyond && try_enter(flood).is_none());
     lanes.follow(&turns(10, 3));
-    held.push(enter(flood).unwrap());
-    assert!(enter(flood).is_none());
+    held.push(try_enter(flood).unwrap());
+    assert!(try_enter(flood).is_none());
     lanes.follow(&turns(10, 0));
-    held.push(enter(flood).unwrap());
+    held.push(try_enter(flood).unwrap());
     drop(held);
     assert_eq!((lanes.calls.level(), lanes.queued()), ((0, 0), 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_share_costs_a_wait_and_never_a_refusal() {
+    let begun = tokio::time::Instant::now();
+    let lanes = Lanes::new(&turns(10, 1));
+    let held = lanes.try_enter(Lane::Calls, Some(LOGINS[0])).unwrap();
+    let (late, beyond) = enter(&lanes, login(1, LOGINS[0]), HOUR).await;
+    assert!(late.is_ok() && beyond && begun.elapsed() >= HOUR / 2);
+    // Its slot is one of the target's alone, and comes back there.
+    assert_eq!((lanes.calls.level(), lanes.shares.of(LOGINS[0]).unwrap().level()), ((2, 0), (1, 0)));
+    lanes.follow(&TurnSettings { queue: 0, ..turns(10, 1) });
+    let (full, beyond) = enter(&lanes, login(1, LOGINS[0]), HOUR).await;
+    assert!(full.is_ok() && beyond && begun.elapsed() < HOUR, "it waits for nothing where nobody may wait");
+    drop((held, late, full));
+    assert_eq!((lanes.calls.level(), lanes.shares.of(LOGINS[0]).unwrap().level()), ((0, 0), (0, 0)));
+}
+
+#[tokio::test]
+async fn who_has_to_make_room_in_a_share_goes_on() {
+    let lanes = Lanes::new(&TurnSettings { queue: 1, ..turns(10, 1) });
+    let _held = lanes.try_enter(Lane::Calls, Some(LOGINS[0])).unwrap();
+    let mut bulk = Box::pin(enter(&lanes, Applicant { class: Class::Bulk, ..login(1, LOGINS[0]) }, HOUR));
+    assert!(bulk.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    let mut routine = Box::pin(enter(&lanes, login(1, LOGINS[0]), HOUR));
+    assert!(routine.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    let (entered, beyond) = bulk.await;
+    assert!(entered.is_ok() && beyond);
+    assert_eq!((lanes.calls.level(), lanes.queued()), ((2, 0), 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn share_and_slot_together_take_no_longer_than_the_queue_time() {
+    let begun = tokio::time::Instant::now();
+    let lanes = Lanes::new(&turns(1, 1));
+    let held = lanes.try_enter(Lane::Calls, Some(LOGINS[0])).unwrap();
+    let (late, beyond) = enter(&lanes, login(1, LOGINS[0]), HOUR).await;
+    assert_eq!((late.unwrap_err(), beyond), (NoSlot::Late, true));
+    let waited = begun.elapsed();
+    assert!(waited >= HOUR && waited < HOUR * 5 / 4, "{waited:?}");
+    let (late, beyond) = enter(&lanes, login(1, LOGINS[1]), HOUR).await;
+    assert_eq!((late.unwrap_err(), beyond), (NoSlot::Late, false), "it has its share, and waits for the slot alone");
+    drop(held);
+    assert_eq!((lanes.calls.level(), lanes.queued()), ((0, 0), 0));
+}
+
+/// Who is served in which order, once `held` is given back.
+async fn order(lanes: Lanes, held: Entry, applicants: &[(&'static str, Applicant)]) -> Vec<&'static str> {
+    let (lanes, mut served) = (Arc::new(lanes), Vec::new());
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let mut waiting = tokio::task::JoinSet::new();
+    for (number, (name, applicant)) in applicants.iter().copied().enumerate() {
+        let (lanes, tell) = (Arc::clone(&lanes), tell.clone());
+        let begun = Arc::clone(&lanes);
+        waiting.spawn(async move {
+            let (entered, _) = enter(&lanes, applicant, HOUR).await;
+            tell.send(name).unwrap();
+            drop(entered.unwrap());
+        });
+        // One after the other, so that they wait in this order.
+        while begun.queued() <= number as u64 {
+            tokio::task::yield_now().await;
+        }
+    }
+    drop(held);
+    for _ in applicants {
+        served.push(told.recv().await.unwrap());
+    }
+    served
 }
 
 #[tokio::test]
 async fn clients_that_meet_in_a_share_take_turns() {
     let lanes = Lanes::new(&turns(0, 1));
-    let flood = Applicant { class: Class::Routine, client: 1, limited: true };
-    let other = Applicant { client: 2, ..flood };
-    let held = lanes.try_enter(Lane::Calls, flood).unwrap();
-    let mut order = tokio::task::JoinSet::new();
-    let lanes = Arc::new(lanes);
-    for (name, applicant) in [("flood", flood), ("flood", flood), ("flood", flood), ("other", other)] {
-        let lanes = Arc::clone(&lanes);
-        order.spawn(async move { lanes.enter(Lane::Calls, applicant, Deadline::after(HOUR)).await.map(|_| name) });
-    }
-    while lanes.queued() < 4 {
-        tokio::task::yield_now().await;
-    }
-    drop(held);
-    let mut served = Vec::new();
-    while let Some(name) = order.join_next().await {
-        served.push(name.unwrap().unwrap());
-    }
-    assert_eq!(served[..2], ["flood", "other"]);
+    let held = lanes.try_enter(Lane::Calls, Some(LOGINS[0])).unwrap();
+    let [flood, other] = [1, 2].map(|client| login(client, LOGINS[0]));
+    let served = order(lanes, held, &[("flood", flood), ("flood", flood), ("flood", flood), ("other", other)]).await;
+    assert_eq!(served, ["flood", "other", "flood", "flood"]);
+}
+
+#[tokio::test]
+async fn a_client_with_many_logins_has_one_turn_where_all_wait() {
+    let lanes = Lanes::new(&turns(1, 1));
+    let held = lanes.try_enter(Lane::Calls, None).unwrap();
+    let [one, two, three, other] = LOGINS;
+    let flood = [one, two, three].map(|holder| ("flood", login(1, holder)));
+    let served = order(lanes, held, &[&flood[..], &[("other", login(2, other))]].concat()).await;
+    assert_eq!(served, ["flood", "other", "flood", "flood"]);
 }
 
 proptest! {
@@ -204,8 +291,7 @@ fn no_wake_up_is_lost_between_threads() {
                 runtime.block_on(async move {
                     for number in 0..REQUESTS {
                         let class = Class::ALL[(number % 3) as usize];
-                        let taking =
-                            slots.take(Applicant { class, client: thread, limited: false }, Deadline::after(HOUR));
+                        let taking = slots.take(applicant(class, thread), Deadline::after(HOUR));
                         // Every fifth gives up at some point of its wait.
                         let slot = match number % 5 {
                             0 => {
