@@ -164,7 +164,7 @@ impl Sources {
     fn file(&mut self, path: &Path, environment: &Environment) {
         self.files.push(path.to_owned());
         let map = read_text(path).map_err(|problem| vec![problem]).and_then(|text| {
-            let source = Arc::new(Source { path: path.to_owned(), text });
+            let source = Arc::new(Source { path: path.to_owned(), text, secret: false });
             parse(&source, environment)
         });
         match map {
