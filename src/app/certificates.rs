@@ -12,6 +12,7 @@ use std::error::Error;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::SystemTime;
+use std::sync::Arc;
 use time::OffsetDateTime;
 
 /// What is to be said about the certificates in use.
@@ -26,6 +27,13 @@ pub struct Certificates {
 }
 
 /// Why there are no certificates.
+/// The certificates in use, where others are loaded in their place.
+#[derive(Debug)]
+pub(super) struct InUse {
+    pub(super) store: Arc<CertStore>,
+    pub(super) about: Certificates,
+}
+
 #[derive(Debug)]
 pub enum CertificateError {
     /// Files that cannot be used: all of them.
@@ -37,6 +45,23 @@ pub enum CertificateError {
 }
 
 impl CertificateError {
+impl Certificates {
+    /// Of those that do for all names, and that others see to.
+    const fn from_elsewhere() -> Self {
+        Self { authorities: Vec::new(), uncovered: Vec::new(), renew_at: None }
+    }
+}
+
+impl InUse {
+    /// What is served, where it was not signed here and does for all names of `layout`: clients that trust it would
+    /// refuse what is signed here.
+    fn stays(&self, layout: &Layout) -> Option<CertStore> {
+        let signed_here = !self.about.authorities.is_empty() || self.about.renew_at.is_some();
+        let does = !signed_here && self.store.uncovered(&served(layout)).is_empty();
+        if does { CertStore::new(self.store.certificates().to_vec()).ok() } else { None }
+    }
+}
+
     /// What is wrong, for a counter; each file by itself.
     pub(super) fn reasons(&self) -> Vec<CertificateRefusal> {
         match self {
@@ -95,9 +120,13 @@ pub(super) fn clock_message(now: SystemTime) -> String {
 pub(super) const UNCOVERED: &str = "no certificate covers this name; clients will refuse it";
 
 /// Loads or makes the certificates, and logs what is to be said about them.
-pub(super) fn load(settings: &Settings, now: SystemTime) -> Result<(CertStore, Certificates), CertificateError> {
+pub(super) fn load(
+    settings: &Settings,
+    now: SystemTime,
+    in_use: Option<&InUse>,
+) -> Result<(CertStore, Certificates), CertificateError> {
     let (store, about) = match settings.certificates.is_empty() {
-        _ if settings.acme.enabled => obtained(settings, now),
+        _ if settings.acme.enabled => obtained(settings, now, in_use),
         true => local(settings, now),
         false => from_files(settings, now),
     }?;
@@ -123,18 +152,26 @@ pub(super) fn from_files(settings: &Settings, now: SystemTime) -> Result<(CertSt
 }
 
 /// The certificate from the authority; with those of the local CA for as long as it does not do for all names.
-fn obtained(settings: &Settings, now: SystemTime) -> Result<(CertStore, Certificates), CertificateError> {
+fn obtained(
+    settings: &Settings,
+    now: SystemTime,
+    in_use: Option<&InUse>,
+) -> Result<(CertStore, Certificates), CertificateError> {
     let found = Folder::of(settings).certificate(now).unwrap_or_else(|error| {
         tracing::warn!(error = told(&error), "the certificate from the authority cannot be served");
         None
     });
     let store = CertStore::new(found.into_iter().collect()).ok();
     let store = match store.map(|store| (store.uncovered(&served(&settings.layout)).is_empty(), store)) {
-        Some((true, store)) => {
-            return Ok((store, Certificates { authorities: Vec::new(), uncovered: Vec::new(), renew_at: None }));
-        }
+        Some((true, store)) => return Ok((store, Certificates::from_elsewhere())),
         Some((false, store)) => Some(store),
-        None => None,
+        None => match in_use.and_then(|in_use| in_use.stays(&settings.layout)) {
+            Some(store) => {
+                tracing::warn!("the certificates in use stay until there is one from the authority");
+                return Ok((store, Certificates::from_elsewhere()));
+            }
+            None => None,
+        },
     };
     tracing::info!("certificates of the local authority are served until those from the authority are there");
     let LocalCertificates { certificates: made, authorities, renew_at } = sign(settings, now)?;

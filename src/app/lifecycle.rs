@@ -99,7 +99,8 @@ impl App {
         let (crew, workers) = Crew::start(&picture, &listeners, shared, (&access, &metrics, &recents), (&alive, &cut))
             .map_err(RunError)?;
         drop(alive);
-        let files = source.files().into_iter().chain(named_files(&picture.settings));
+        let mut files = source.files();
+        files.extend(named_files(&picture.settings, &files));
         let watch = Watch::new(files);
         let (asking, asked) = mpsc::channel(COMMANDS_MAX);
         let (tasks, places) = (Tasks::new(), picture.settings.admin_listener.connections.get());
@@ -109,6 +110,7 @@ impl App {
         let feeds = Feeds::new(asking, subscribers, metrics.worker(0));
         let web = AdminWeb::new(entry, places, feeds.clone(), &metrics, tasks.clone());
         let running = Running {
+            basis: source.begun.clone(),
             picture,
             listeners,
             leaving: Vec::new(),

@@ -10,7 +10,7 @@ use super::manager::Manager;
 use super::picture::Picture;
 use super::watch::Watch;
 use crate::admin::{AdminSocket, AdminWeb, Feeds, ReloadView};
-use crate::config::Environment;
+use crate::config::{Basis, Environment};
 use crate::request::Maintenance;
 use crate::runtime::{Deadline, Shutdown, Tasks, now};
 use crate::telemetry::{AccessWriter, History, KeyWatch, Metrics, Recents};
@@ -22,6 +22,8 @@ use std::time::Instant;
 /// A proxy that serves.
 #[derive(Debug)]
 pub(super) struct Running {
+    /// What the configuration came from.
+    pub(super) basis: Basis,
     pub(super) picture: Picture,
     pub(super) listeners: Listeners,
     /// Listeners that are gone, whose connections may not be.
