@@ -209,6 +209,7 @@ async fn serve(
     // Its end is seen as one.
     running.key_check = None;
     let _ = Deadline::after(LAST_WORDS).bound(running.tasks.drained()).await;
+    running.count_panics();
     Ok(running)
 }
 

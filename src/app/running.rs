@@ -13,7 +13,7 @@ use crate::admin::{AdminSocket, AdminWeb, Feeds, ReloadView};
 use crate::config::{Basis, Environment};
 use crate::request::Maintenance;
 use crate::runtime::{Deadline, Shutdown, Tasks, now};
-use crate::telemetry::{AccessWriter, History, KeyWatch, Metrics, Recents};
+use crate::telemetry::{AccessWriter, Counter, History, KeyWatch, Metrics, Recents};
 use crate::tls::Tickets;
 use crate::upstream::{Connector, Watch as TargetWatch};
 use std::sync::Arc;
@@ -81,6 +81,20 @@ impl Running {
     /// Lets certificates from an authority be looked after as the picture says.
     pub(super) fn keep_certificates(&mut self) {
         self.keeping.keep(&self.picture, &self.metrics, &self.tasks);
+    }
+
+    /// Begins again where whoever looks after certificates ended by a panic.
+    pub(super) fn replace_keeper(&mut self) {
+        if self.keeping.has_failed(now()) {
+            tracing::error!("who looks after certificates ended by a panic; another one begins");
+            self.keeping.stop();
+            self.keep_certificates();
+        }
+    }
+
+    /// Counts tasks beside the workers that ended by a panic.
+    pub(super) fn count_panics(&self) {
+        self.metrics.worker(0).add(Counter::TasksPanicked, self.tasks.take_panics());
     }
 
     /// Serves with the certificate that was obtained, from the next handshake on.

@@ -59,7 +59,7 @@ impl WorkerMain {
         self.drain(deadline).await;
         let cut = self.worker.running();
         self.metrics.add(Counter::RequestsCut, cut as u64);
-        self.metrics.add(Counter::TasksPanicked, self.tasks.count().panicked as u64);
+        self.count_panics();
         self.cut.fetch_add(cut, Ordering::Relaxed);
         drop(self.alive);
     }
@@ -67,9 +67,14 @@ impl WorkerMain {
     fn tick(&self) {
         self.beats.fetch_add(1, Ordering::Relaxed);
         self.worker.tick();
+        self.count_panics();
     }
 
     fn listen(&self, Order { kind, socket, open, done }: Order) {
+    fn count_panics(&self) {
+        self.metrics.add(Counter::TasksPanicked, self.tasks.take_panics());
+    }
+
         let cell = self.cell.clone();
         self.tasks.spawn("listener", async move { cell.accept(kind, socket, open, done).await });
     }
