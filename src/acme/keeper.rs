@@ -235,6 +235,10 @@ impl Keeper {
         attempts.begin(now, turn);
         if let Err(error) = self.folder.keep_attempts(&attempts) {
             // Without a memory there would be no limit.
+        // Not beside a rehearsal: answers are told apart by names alone.
+        let _turn = self.challenges.turn().take().await;
+        // What it said when it was asked for a window is not about this order.
+        self.patience.take();
             self.say_unusable(&error);
             return LOOK;
         }
