@@ -1,5 +1,6 @@
 //! The certificates that `Settings` asks for: from files, else from the local CA.
 
+use super::causes::told;
 use crate::acme::Folder;
 use crate::domain::names::{HostName, NamePattern, ServiceName};
 use crate::domain::settings::{Domains, Layout, Settings};
@@ -11,8 +12,8 @@ use crate::tls::{
 use std::error::Error;
 use std::fmt;
 use std::path::PathBuf;
-use std::time::SystemTime;
 use std::sync::Arc;
+use std::time::SystemTime;
 use time::OffsetDateTime;
 
 /// What is to be said about the certificates in use.
@@ -26,7 +27,6 @@ pub struct Certificates {
     pub renew_at: Option<SystemTime>,
 }
 
-/// Why there are no certificates.
 /// The certificates in use, where others are loaded in their place.
 #[derive(Debug)]
 pub(super) struct InUse {
@@ -34,6 +34,7 @@ pub(super) struct InUse {
     pub(super) about: Certificates,
 }
 
+/// Why there are no certificates.
 #[derive(Debug)]
 pub enum CertificateError {
     /// Files that cannot be used: all of them.
@@ -44,7 +45,6 @@ pub enum CertificateError {
     NoDomain,
 }
 
-impl CertificateError {
 impl Certificates {
     /// Of those that do for all names, and that others see to.
     const fn from_elsewhere() -> Self {
@@ -62,6 +62,7 @@ impl InUse {
     }
 }
 
+impl CertificateError {
     /// What is wrong, for a counter; each file by itself.
     pub(super) fn reasons(&self) -> Vec<CertificateRefusal> {
         match self {
@@ -87,8 +88,8 @@ impl InUse {
 impl fmt::Display for CertificateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Load(errors) => f.write_str(&errors.iter().map(told).collect::<Vec<_>>().join("\n")),
-            Self::Local(error) => error.fmt(f),
+            Self::Load(errors) => f.write_str(&errors.iter().map(|error| told(error)).collect::<Vec<_>>().join("\n")),
+            Self::Local(error) => f.write_str(&told(error)),
             Self::NoDomain => {
                 f.write_str("no certificate: none is configured, and without a host name the local CA cannot make one")
             }
@@ -97,11 +98,6 @@ impl fmt::Display for CertificateError {
 }
 
 impl Error for CertificateError {}
-
-/// The error with its cause.
-pub(super) fn told(error: &LoadError) -> String {
-    error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
-}
 
 /// A day on which this version was not there yet, in seconds: 1 November 2026. A clock that says less is wrong.
 const BEFORE_THIS_VERSION: u64 = 1_793_491_200;
