@@ -11,7 +11,7 @@ use super::showing::entry;
 use crate::admin::{Entry, ProblemView, ReloadView, timestamp};
 use crate::config::{Basis, LoadRequest, Loaded, Problems, Severity, candidates, changed_keys, hold_back, load};
 use crate::domain::settings::Settings;
-use crate::runtime::{Deadline, now, wall};
+use crate::runtime::{Deadline, Shutdown, now, wall};
 use crate::telemetry::{CertificateRefusal, Counter, LogHandle, OpenedLog};
 use std::path::PathBuf;
 
@@ -198,6 +198,7 @@ impl Running {
                 Err(error) => tracing::error!(%error, address = %listener.addr, "a listener cannot accept"),
             }
         }
+        self.leaving.retain(Shutdown::is_watched);
         for listener in gone {
             tracing::info!(listener = listener.role.as_str(), address = %listener.addr, "listens no more");
             self.leaving.push(listener.shutdown);

@@ -149,7 +149,7 @@ impl Running {
 
     /// Tells the service manager that all workers live, if they do.
     pub(super) fn sign(&self) {
-        if self.crew.moves() {
+        if self.crew.moves(now()) {
             self.manager.alive();
         } else {
             tracing::warn!("a worker stands still; the service manager gets no sign of life");

@@ -55,9 +55,10 @@ impl WorkerMain {
             }
         };
         self.worker.close_pool();
-        self.metrics.add(Counter::RequestsDrained, self.worker.running() as u64);
+        let ran = self.worker.running();
         self.drain(deadline).await;
         let cut = self.worker.running();
+        self.metrics.add(Counter::RequestsDrained, ran.saturating_sub(cut) as u64);
         self.metrics.add(Counter::RequestsCut, cut as u64);
         self.count_panics();
         self.cut.fetch_add(cut, Ordering::Relaxed);
@@ -66,15 +67,15 @@ impl WorkerMain {
 
     fn tick(&self) {
         self.beats.fetch_add(1, Ordering::Relaxed);
-        self.worker.tick();
         self.count_panics();
+        self.worker.tick();
     }
 
-    fn listen(&self, Order { kind, socket, open, done }: Order) {
     fn count_panics(&self) {
         self.metrics.add(Counter::TasksPanicked, self.tasks.take_panics());
     }
 
+    fn listen(&self, Order { kind, socket, open, done }: Order) {
         let cell = self.cell.clone();
         self.tasks.spawn("listener", async move { cell.accept(kind, socket, open, done).await });
     }
