@@ -79,13 +79,16 @@ def mapped_files():
 
 
 def map_differences():
-    listed = set(mapped_files())
+    named = list(mapped_files())
+    listed = set(named)
     # The tests of a file that has outgrown itself stand in `name/tests.rs`; they need no line of their own.
     real = {str(path.relative_to(ROOT / "src")) for path in (ROOT / "src").rglob("*.rs") if path.name != "tests.rs"}
     for name in sorted(real - listed):
         yield f"ARCHITECTURE.md: the code map lacks src/{name}"
     for name in sorted(listed - real):
         yield f"ARCHITECTURE.md: the code map names src/{name}, which is not there"
+    for name in sorted(name for name in listed if named.count(name) > 1):
+        yield f"ARCHITECTURE.md: the code map names src/{name} more than once"
 
 
 def unexplained_dependencies():

@@ -112,7 +112,9 @@ fn every_mistake_is_named_with_its_place_and_no_password() {
     assert!(stdout.contains("fixed users: not usable"), "{stdout}");
     assert!(stderr.contains("clearway hash-password"), "{stderr}");
     let messages = found.iter().map(|problem| format!("{}{}", problem["message"], problem["hint"])).collect::<String>();
-    assert!(!messages.contains("correct horse") && !messages.contains("12345678"), "{messages}");
+    for said in [messages, stdout, stderr] {
+        assert!(!said.contains("correct horse") && !said.contains("12345678"), "{said}");
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use super::ca::Ca;
 use super::folder::Folder;
 use super::order_error::{OrderError, kind};
 use crate::domain::settings::{AuthoritySettings, ExternalAccount};
+use crate::runtime::open_file;
 use crate::tls::ClientTls;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -85,7 +86,7 @@ impl Access<'_> {
 
 fn external_account(external: &ExternalAccount) -> Result<Option<ExternalAccountKey>, OrderError> {
     let (Some(id), Some(file)) = (&external.id, &external.key_file) else { return Ok(None) };
-    let text = zeroize::Zeroizing::new(std::fs::read_to_string(file).map_err(OrderError::ExternalKey)?);
+    let text = zeroize::Zeroizing::new(open_file(file).and_then(io::read_to_string).map_err(OrderError::ExternalKey)?);
     let key = URL_SAFE_NO_PAD.decode(text.trim().trim_end_matches('='));
     let key = key.map_err(|error| OrderError::ExternalKey(io::Error::other(error)))?;
     Ok(Some(ExternalAccountKey::new(id.clone(), &key)))

@@ -4,6 +4,7 @@
 //! <certificate_folder>/acme/<authority>/
 //!   account.json      the account with its key, mode 0600
 //!   certificate.pem   the chain and its key in one file (so that they change together), mode 0600
+//!   new.pem           one that was issued and is not taken in
 //!   attempts.json     when orders were begun, and how many failed
 //!   ledger.json       how the last orders ended, and who issued
 //!   dns-records.json  records in the DNS that are to be removed
@@ -13,7 +14,7 @@
 //!
 //! The second authority's folder has its account alone: all else is in the first one's, whoever issued.
 
-use super::ledger::LedgerEntry;
+use super::ledger::{LedgerEntry, moment};
 use crate::domain::renewal::Attempts;
 use crate::domain::settings::{AuthoritySettings, CertificateFiles, Settings};
 use crate::tls::{LoadError, LoadedCertificate, load_pair, replace_file};
@@ -23,7 +24,7 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 use zeroize::Zeroizing;
 
 /// Bytes of one of our own small files.
@@ -92,22 +93,54 @@ impl Folder {
         }
     }
 
-    /// Removes what orders that were cut off left behind.
+    /// Removes what orders that were cut off left behind, and nothing else: a network file system keeps files of its
+    /// own there while somebody reads one that was removed.
     pub(super) fn sweep(&self) -> io::Result<()> {
         for entry in fs::read_dir(self.challenges())? {
-            fs::remove_file(entry?.path())?;
+            let entry = entry?;
+            let foreign = entry.file_name().as_encoded_bytes().starts_with(b".nfs");
+            if entry.file_type()?.is_file() && !foreign {
+                fs::remove_file(entry.path())?;
+            }
         }
         Ok(())
     }
 
     /// Takes a new certificate in, once it is seen that it can be served at `now`.
     pub(super) fn install(&self, text: &str, now: SystemTime) -> Result<(), InstallError> {
-        let new = self.0.join("new.pem");
+        let new = self.new_file();
         replace_file(&new, text, 0o600).map_err(InstallError::Unwritable)?;
-        load(new.clone(), now).map_err(InstallError::Unusable)?;
-        fs::rename(&new, self.certificate_file()).map_err(InstallError::Unwritable)?;
+        load(new, now).map_err(InstallError::Unusable)?;
+        self.take_new().map_err(InstallError::Unwritable)
+    }
+
+    /// Takes in what an earlier order obtained and could not be served then, where it fits now. Authorities issue only
+    /// so many for the same names.
+    pub(super) fn take_issued(
+        &self,
+        now: SystemTime,
+        fits: impl FnOnce(&LoadedCertificate) -> bool,
+    ) -> io::Result<Issued> {
+        match load(self.new_file(), now) {
+            Ok(issued) if fits(&issued) => self.take_new().map(|()| Issued::TakenIn),
+            Ok(_) => Ok(Issued::None),
+            Err(error) => Ok(error.begins().map_or(Issued::None, Issued::TooEarly)),
+        }
+    }
+
+    /// Whether there may be one.
+    pub(super) fn has_issued(&self) -> bool {
+        self.new_file().exists()
+    }
+
+    fn new_file(&self) -> PathBuf {
+        self.0.join("new.pem")
+    }
+
+    fn take_new(&self) -> io::Result<()> {
+        fs::rename(self.new_file(), self.certificate_file())?;
         // The name is safe only once the folder is written as well.
-        File::open(&self.0).and_then(|folder| folder.sync_all()).map_err(InstallError::Unwritable)
+        File::open(&self.0)?.sync_all()
     }
 
     /// The account, if there is one; `Ok(Err)` for a file that holds none.
@@ -169,7 +202,7 @@ impl Folder {
     pub(super) fn attempts(&self) -> Attempts {
         let text = self.read("attempts.json").unwrap_or_default();
         let value = serde_json::from_slice::<Value>(&text).unwrap_or_default();
-        let moment = |value: &Value| UNIX_EPOCH.checked_add(Duration::from_secs(value.as_u64()?));
+        let moment = |value: &Value| moment(value.as_u64()?);
         Attempts {
             begun: value.get("begun").and_then(Value::as_array).into_iter().flatten().filter_map(moment).collect(),
             failures: value
@@ -198,6 +231,17 @@ impl Folder {
     }
 }
 
+/// What became of a certificate that an earlier order obtained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Issued {
+    /// There is none that is of use.
+    None,
+    /// It is the certificate now.
+    TakenIn,
+    /// By this machine's clock it begins only then.
+    TooEarly(SystemTime),
+}
+
 /// Why a new certificate is not taken in; the one before is still there.
 #[derive(Debug)]
 pub(super) enum InstallError {
@@ -217,6 +261,7 @@ mod tests {
     use crate::tls::{LocalNames, ensure_local};
     use std::num::NonZeroUsize;
     use std::os::unix::fs::PermissionsExt;
+    use std::time::Duration;
 
     fn folder(root: &Path) -> Folder {
         let settings = Settings {
@@ -238,7 +283,13 @@ mod tests {
         let attempts = Attempts { begun: vec![at(5), at(7)], failures: 2, patience, second_patience };
         folder.keep_attempts(&attempts).unwrap();
         assert_eq!(folder.attempts(), attempts);
-        for nonsense in ["", "[]", "{\"begun\": 3, \"failures\": -1}", "{\"begun\": [\"x\", 18446744073709551615]}"] {
+        for nonsense in [
+            "",
+            "[]",
+            "{\"begun\": 3, \"failures\": -1}",
+            "{\"begun\": [\"x\", 18446744073709551615]}",
+            "{\"patience\": 253402300800}",
+        ] {
             fs::write(folder.path().join("attempts.json"), nonsense).unwrap();
             assert_eq!(folder.attempts(), Attempts::default(), "{nonsense}");
         }
@@ -263,7 +314,12 @@ mod tests {
         }
         let kept = folder.ledger();
         assert_eq!((kept.len(), &kept[0], kept.last()), (LEDGER_MAX, &entry(5), Some(&entry(LEDGER_MAX + 4))));
-        for nonsense in ["", "{}", "[1, {\"at\": -1}, {\"at\": 1, \"authority\": [], \"names\": 4}]"] {
+        for nonsense in [
+            "",
+            "{}",
+            "[1, {\"at\": -1}, {\"at\": 1, \"authority\": [], \"names\": 4}]",
+            "[{\"at\": 253402300800, \"authority\": \"x\", \"names\": []}]",
+        ] {
             fs::write(folder.path().join("ledger.json"), nonsense).unwrap();
             assert_eq!(folder.ledger(), [], "{nonsense}");
         }
@@ -297,6 +353,42 @@ mod tests {
             assert_eq!(fs::read_to_string(folder.certificate_file()).unwrap(), text);
         }
         assert!(folder.certificate(now).unwrap().is_some());
+    }
+
+    #[test]
+    fn what_came_too_early_is_taken_in_when_the_clock_is_right() {
+        const YEAR: Duration = Duration::from_secs(365 * 24 * 3_600);
+        let root = tempfile::tempdir().unwrap();
+        let folder = folder(root.path());
+        let now = UNIX_EPOCH + 57 * YEAR;
+        assert_eq!(folder.take_issued(now, |_| true).unwrap(), Issued::None);
+        let names = LocalNames::below(&HostName::parse("site.test").unwrap());
+        let made = ensure_local(root.path(), &[names], YEAR / 4, now).unwrap();
+        let text = fs::read_to_string(made.certificates[0].file()).unwrap();
+        assert!(matches!(folder.install(&text, now - YEAR), Err(InstallError::Unusable(_))));
+        let begins = made.certificates[0].not_before();
+        assert_eq!(folder.take_issued(now - YEAR, |_| true).unwrap(), Issued::TooEarly(begins));
+        assert_eq!(folder.take_issued(now, |_| false).unwrap(), Issued::None, "for other names");
+        assert!(folder.certificate(now).unwrap().is_none());
+        assert_eq!(folder.take_issued(now, |_| true).unwrap(), Issued::TakenIn);
+        assert!(folder.certificate(now).unwrap().is_some());
+        assert_eq!(folder.take_issued(now, |_| true).unwrap(), Issued::None);
+    }
+
+    #[test]
+    fn only_answers_are_swept_away() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = folder(root.path());
+        let at = |name: &str| folder.challenges().join(name);
+        fs::create_dir(at("lost+found")).unwrap();
+        for name in ["tok-en", ".new-x1", ".nfs0001"] {
+            fs::write(at(name), "x").unwrap();
+        }
+        folder.sweep().unwrap();
+        let left = fs::read_dir(folder.challenges()).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut left = left.map(|name| name.into_string().unwrap()).collect::<Vec<_>>();
+        left.sort();
+        assert_eq!(left, [".nfs0001", "lost+found"]);
     }
 
     #[test]

@@ -3,6 +3,9 @@
 //! It looks at the folder again and again instead of sleeping until a certificate is due: another instance may have
 //! renewed it meanwhile, and the clock of a machine that slept may have jumped.
 
+mod issued;
+mod window;
+
 use super::account::Access;
 use super::answers::Ground;
 use super::asides::Asides;
@@ -21,6 +24,7 @@ use crate::runtime::{Deadline, ShutdownWatch, wall};
 use crate::telemetry::{Counter, WorkerMetrics};
 use crate::tls::{Challenges, LoadedCertificate};
 use instant_acme::ChallengeType;
+use std::error::Error;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -33,13 +37,6 @@ const LOOK: Duration = Duration::from_secs(30);
 
 /// The shortest wait, where something is due in a moment.
 const LOOK_MIN: Duration = Duration::from_millis(200);
-
-/// Between two questions for the authority's window, unless it names another time.
-const WINDOW_EVERY: Duration = Duration::from_secs(6 * 3_600);
-
-/// The bounds of what it names. Source: RFC 9773 section 4.3.2.
-const WINDOW_EVERY_MIN: Duration = Duration::from_secs(60);
-const WINDOW_EVERY_MAX: Duration = Duration::from_secs(24 * 3_600);
 
 /// Looks after the certificates for one set of names.
 #[derive(Debug)]
@@ -67,6 +64,8 @@ pub struct Keeper {
     seen: Option<(Vec<u8>, Vec<u8>)>,
     /// What was said last of one that cannot be served.
     said: String,
+    /// The same of one that waits for the clock.
+    early: String,
     spread: Draw,
 }
 
@@ -97,6 +96,7 @@ impl Keeper {
             window_due: SystemTime::UNIX_EPOCH,
             seen: None,
             said: String::new(),
+            early: String::new(),
             spread: drawn(),
         }
     }
@@ -142,13 +142,18 @@ impl Keeper {
             None => (now, Cause::None),
         };
         let (next, _) = self.foresee(now, wanted, cause);
-        if next > now {
-            return next.duration_since(now).unwrap_or_default().clamp(LOOK_MIN, LOOK);
+        let wait = next.duration_since(now).ok().filter(|wait| !wait.is_zero());
+        let wait = wait.map(|wait| wait.clamp(LOOK_MIN, LOOK));
+        if let Some(wait) = wait.filter(|_| !self.folder.has_issued()) {
+            return wait;
         }
         match self.folder.make().and_then(|()| self.folder.lock()) {
             // Another instance orders; its certificate will be found.
             Ok(None) => LOOK_MIN * 5,
-            Ok(Some(_lock)) => self.order(now, certificate.as_ref(), cause).await,
+            Ok(Some(_lock)) => match self.take_issued(now).or(wait) {
+                Some(wait) => wait,
+                None => self.order(now, certificate.as_ref(), cause).await,
+            },
             Err(error) => {
                 self.say_unusable(&error);
                 LOOK
@@ -191,7 +196,7 @@ impl Keeper {
                 certificate
             }
             Err(error) => {
-                let told = error.to_string();
+                let told = error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"));
                 if told != self.said {
                     tracing::warn!(
                         error = told,
@@ -227,6 +232,10 @@ impl Keeper {
         {
             return LOOK_MIN;
         }
+        // Not beside a rehearsal: answers are told apart by names alone.
+        let _turn = self.challenges.turn().take().await;
+        // What it said when it was asked for a window is not about this order.
+        self.asides.take_patience();
         let mut attempts = self.folder.attempts();
         let (turn, count) = attempts.turn(now, &self.rules());
         attempts.begin(now, turn);
@@ -310,43 +319,6 @@ impl Keeper {
             per_day: self.settings.attempts_per_day.get(),
             first_pause: self.settings.first_pause,
             second_after: self.second.as_ref().map(|_| after),
-        }
-    }
-
-    /// Asks when the authority would like `certificate` to be renewed. One that cannot say changes nothing.
-    async fn ask_for_window(&mut self, certificate: &LoadedCertificate, now: SystemTime) {
-        if now < self.window_due {
-            return;
-        }
-        self.window_due = now + WINDOW_EVERY;
-        let Some(id) = certificate_id(certificate) else { return };
-        let turn = self.issuer(certificate);
-        let accounts = self.folder.beside(self.authority(turn));
-        let access = self.access(turn, &accounts);
-        let asked = async {
-            match access.kept().await? {
-                Some(account) => Ok::<_, OrderError>(Some(account.renewal_info(&id).await?)),
-                None => Ok(None),
-            }
-        };
-        match asked.await {
-            Ok(Some((info, again))) => {
-                let window = info.suggested_window;
-                let window = Window { start: window.start.into(), end: window.end.into() };
-                if self.window != Some(window) {
-                    let (start, end) = (rfc3339(window.start), rfc3339(window.end));
-                    tracing::info!(
-                        start,
-                        end,
-                        explanation = info.explanation_url,
-                        "the authority names a window for the renewal"
-                    );
-                }
-                self.window = Some(window);
-                self.window_due = now + again.clamp(WINDOW_EVERY_MIN, WINDOW_EVERY_MAX);
-            }
-            Ok(None) => {}
-            Err(error) => tracing::debug!(%error, "the authority does not say when to renew"),
         }
     }
 

@@ -16,6 +16,14 @@ pub struct LedgerEntry {
     pub outcome: Result<Option<String>, String>,
 }
 
+/// The last second of the year 9999, which is the last one that can be written as a date.
+const LAST_SECOND: u64 = 253_402_300_799;
+
+/// A moment as our files have it; `None` for one that nothing can be done with.
+pub(super) fn moment(seconds: u64) -> Option<SystemTime> {
+    UNIX_EPOCH.checked_add(Duration::from_secs(seconds)).filter(|_| seconds <= LAST_SECOND)
+}
+
 impl LedgerEntry {
     pub(super) fn to_json(&self) -> Value {
         json!({
@@ -30,7 +38,7 @@ impl LedgerEntry {
     pub(super) fn from_json(value: &Value) -> Option<Self> {
         let text = |key: &str| value.get(key)?.as_str().map(str::to_owned);
         Some(Self {
-            at: UNIX_EPOCH.checked_add(Duration::from_secs(value.get("at")?.as_u64()?))?,
+            at: moment(value.get("at")?.as_u64()?)?,
             authority: text("authority")?,
             names: value.get("names")?.as_array()?.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
             outcome: text("error").map_or_else(|| Ok(text("certificate")), Err),

@@ -13,8 +13,8 @@ use super::views::{ServiceView, StatusView};
 use crate::runtime::{Deadline, process_use, wall};
 use crate::telemetry::Metrics;
 use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY, VARY,
-    WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderName, HeaderValue, ORIGIN,
+    REFERRER_POLICY, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -103,11 +103,21 @@ fn refusal(visit: &Visit<'_>, entry: &Entry) -> Option<Response<Body>> {
 }
 
 /// Whether a browser asks for a page that is not ours. It would not show the answer to that page, but a page that
-/// follows the feed often enough leaves no place for a dashboard.
+/// follows the feed often enough leaves no place for a dashboard. Over plain http browsers say `Origin` alone.
 fn is_foreign(headers: &HeaderMap) -> bool {
+    if headers.get(ORIGIN).is_some_and(|origin| !is_of(origin, headers.get(HOST))) {
+        return true;
+    }
     let says = |name: &str, value: &str| headers.get(name).is_some_and(|field| field.as_bytes() == value.as_bytes());
     let elsewhere = says("sec-fetch-site", "cross-site") || says("sec-fetch-site", "same-site");
     elsewhere && !says("sec-fetch-mode", "navigate")
+}
+
+/// Whether `origin` is the `host` that was asked.
+fn is_of(origin: &HeaderValue, host: Option<&HeaderValue>) -> bool {
+    let origin = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
+    let host = host.and_then(|host| host.to_str().ok());
+    origin.zip(host).is_some_and(|((_, origin), host)| origin.eq_ignore_ascii_case(host))
 }
 
 async fn page(visit: &Visit<'_>, sources: &Sources) -> Response<Body> {
@@ -230,6 +240,26 @@ pub(super) fn whole(status: StatusCode, kind: &'static str, body: impl Into<Byte
 mod tests {
     use super::*;
     use crate::admin::{MaintenanceView, TargetStatus};
+
+    #[test]
+    fn a_page_of_another_origin_is_foreign() {
+        for (origin, site, foreign) in [
+            (None, None, false),
+            (Some("http://10.0.0.5:9000"), None, false),
+            (Some("http://evil.example"), None, true),
+            (Some("http://10.0.0.5"), None, true),
+            (Some("null"), None, true),
+            (None, Some("cross-site"), true),
+            (None, Some("same-origin"), false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(HOST, HeaderValue::from_static("10.0.0.5:9000"));
+            headers.extend(origin.map(|origin| (ORIGIN, HeaderValue::from_static(origin))));
+            let name = HeaderName::from_static("sec-fetch-site");
+            headers.extend(site.map(|site| (name, HeaderValue::from_static(site))));
+            assert_eq!(is_foreign(&headers), foreign, "{origin:?} {site:?}");
+        }
+    }
 
     #[test]
     fn a_service_is_told_in_a_line() {

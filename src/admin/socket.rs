@@ -18,7 +18,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::net::{UnixListener, UnixStream};
@@ -74,6 +74,12 @@ impl AdminSocket {
         }
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(system)?;
+        }
+        if fs::symlink_metadata(path).is_ok_and(|about| !about.file_type().is_socket()) {
+            return Err(system(io::Error::new(
+                io::ErrorKind::AlreadyExists,
+                "what is there is no socket; it is left alone",
+            )));
         }
         let mut fresh = path.as_os_str().to_owned();
         fresh.push(format!(".{}", std::process::id()));
@@ -194,5 +200,9 @@ mod tests {
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
         assert!(path.exists(), "left behind by a process that was killed");
         assert!(AdminSocket::open(&path, false).is_ok());
+        let file = folder.path().join("proxy.conf");
+        fs::write(&file, "text").unwrap();
+        assert!(matches!(AdminSocket::open(&file, true), Err(SocketError::System(..))));
+        assert_eq!(fs::read_to_string(&file).unwrap(), "text");
     }
 }

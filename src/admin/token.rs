@@ -1,9 +1,9 @@
 //! Token: what the admin listener demands, from a file.
 
+use crate::runtime::open_file;
 use crate::telemetry::Secret;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use std::fmt;
-use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -81,7 +81,7 @@ impl Token {
 }
 
 fn read(path: &Path) -> io::Result<Zeroizing<String>> {
-    let file = File::open(path)?;
+    let file = open_file(path)?;
     let mode = file.metadata()?.permissions().mode() & 0o777;
     if mode & 0o007 != 0 {
         let mode = format!("{mode:04o}");
@@ -113,6 +113,9 @@ mod tests {
             assert!(loaded.is_err() || loaded.unwrap().is(b"0123456789abcdef"));
         }
         assert!(matches!(Token::load(&folder.path().join("none")), Err(TokenError::Read(..))));
+        let pipe = folder.path().join("pipe");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).unwrap();
+        assert!(matches!(Token::load(&pipe), Err(TokenError::Read(..))), "and no wait");
     }
 
     #[test]

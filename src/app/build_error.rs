@@ -1,5 +1,6 @@
 //! Why a part of the proxy cannot be had, and what to do about it.
 
+use super::causes::told;
 use super::certificates::CertificateError;
 use crate::admin::TokenError;
 use crate::listener::BindError;
@@ -57,18 +58,35 @@ impl BuildError {
 
 impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Certificate(error) => error.fmt(f),
-            Self::TargetAuthorities(error) | Self::ClientRules(error) => error.fmt(f),
-            Self::TicketKeys(error) => error.fmt(f),
-            Self::Tls(error) => error.fmt(f),
-            Self::Bind(error) | Self::AdminBind(error) => error.fmt(f),
-            Self::AdminToken(error) => error.fmt(f),
-            Self::Traces(error) => write!(f, "traces cannot be sent: {error}"),
-            Self::Sockets(error) => write!(f, "a listening socket cannot be copied: {error}"),
-            Self::AccessLog(error) => error.fmt(f),
-        }
+        let error: &dyn Error = match self {
+            Self::Certificate(error) => error,
+            Self::TargetAuthorities(error) | Self::ClientRules(error) => error,
+            Self::TicketKeys(error) => error,
+            Self::Tls(error) => error,
+            Self::Bind(error) | Self::AdminBind(error) => error,
+            Self::AdminToken(error) => error,
+            Self::Traces(error) => return write!(f, "traces cannot be sent: {}", told(&**error)),
+            Self::Sockets(error) => return write!(f, "a listening socket cannot be copied: {error}"),
+            Self::AccessLog(error) => error,
+        };
+        f.write_str(&told(error))
     }
 }
 
 impl Error for BuildError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+
+    #[test]
+    fn the_cause_is_said_once() {
+        let source = || io::Error::from_raw_os_error(28);
+        let log = AccessLogError::Open { path: PathBuf::from("/log"), source: source() };
+        let said = BuildError::AccessLog(log).to_string();
+        assert_eq!(said, format!("cannot append to the access log /log: {}", source()));
+        let token = BuildError::AdminToken(TokenError::Read(PathBuf::from("/token"), source())).to_string();
+        assert_eq!(token.matches(&source().to_string()).count(), 1, "{token}");
+    }
+}

@@ -1,5 +1,6 @@
 //! The certificates that `Settings` asks for: from files, else from the local CA.
 
+use super::causes::told;
 use crate::acme::Folder;
 use crate::domain::names::{HostName, NamePattern, ServiceName};
 use crate::domain::settings::{Domains, Layout, Settings};
@@ -11,6 +12,7 @@ use crate::tls::{
 use std::error::Error;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::SystemTime;
 use time::OffsetDateTime;
 
@@ -25,6 +27,13 @@ pub struct Certificates {
     pub renew_at: Option<SystemTime>,
 }
 
+/// The certificates in use, where others are loaded in their place.
+#[derive(Debug)]
+pub(super) struct InUse {
+    pub(super) store: Arc<CertStore>,
+    pub(super) about: Certificates,
+}
+
 /// Why there are no certificates.
 #[derive(Debug)]
 pub enum CertificateError {
@@ -34,6 +43,23 @@ pub enum CertificateError {
     Local(LocalCaError),
     /// Any domain is served, and none can be named in a certificate.
     NoDomain,
+}
+
+impl Certificates {
+    /// Of those that do for all names, and that others see to.
+    const fn from_elsewhere() -> Self {
+        Self { authorities: Vec::new(), uncovered: Vec::new(), renew_at: None }
+    }
+}
+
+impl InUse {
+    /// What is served, where it was not signed here and does for all names of `layout`: clients that trust it would
+    /// refuse what is signed here.
+    fn stays(&self, layout: &Layout) -> Option<CertStore> {
+        let signed_here = !self.about.authorities.is_empty() || self.about.renew_at.is_some();
+        let does = !signed_here && self.store.uncovered(&served(layout)).is_empty();
+        if does { CertStore::new(self.store.certificates().to_vec()).ok() } else { None }
+    }
 }
 
 impl CertificateError {
@@ -62,8 +88,8 @@ impl CertificateError {
 impl fmt::Display for CertificateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Load(errors) => f.write_str(&errors.iter().map(told).collect::<Vec<_>>().join("\n")),
-            Self::Local(error) => error.fmt(f),
+            Self::Load(errors) => f.write_str(&errors.iter().map(|error| told(error)).collect::<Vec<_>>().join("\n")),
+            Self::Local(error) => f.write_str(&told(error)),
             Self::NoDomain => {
                 f.write_str("no certificate: none is configured, and without a host name the local CA cannot make one")
             }
@@ -72,11 +98,6 @@ impl fmt::Display for CertificateError {
 }
 
 impl Error for CertificateError {}
-
-/// The error with its cause.
-pub(super) fn told(error: &LoadError) -> String {
-    error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
-}
 
 /// A day on which this version was not there yet, in seconds: 1 November 2026. A clock that says less is wrong.
 const BEFORE_THIS_VERSION: u64 = 1_793_491_200;
@@ -98,12 +119,12 @@ pub(super) const UNCOVERED: &str = "no certificate covers this name; clients wil
 pub(super) fn load(
     settings: &Settings,
     now: SystemTime,
-    in_use: Option<&CertStore>,
+    in_use: Option<&InUse>,
 ) -> Result<(CertStore, Certificates), CertificateError> {
     let (store, about) = match settings.certificates.is_empty() {
-        _ if settings.acme.enabled => obtained(settings, now),
+        _ if settings.acme.enabled => obtained(settings, now, in_use),
         true => local(settings, now),
-        false => from_files(settings, now, in_use),
+        false => from_files(settings, now, in_use.map(|in_use| &*in_use.store)),
     }?;
     if clock_is_behind(now) {
         tracing::warn!("{}", clock_message(now));
@@ -131,18 +152,26 @@ pub(super) fn from_files(
 }
 
 /// The certificate from the authority; with those of the local CA for as long as it does not do for all names.
-fn obtained(settings: &Settings, now: SystemTime) -> Result<(CertStore, Certificates), CertificateError> {
+fn obtained(
+    settings: &Settings,
+    now: SystemTime,
+    in_use: Option<&InUse>,
+) -> Result<(CertStore, Certificates), CertificateError> {
     let found = Folder::of(settings).certificate(now).unwrap_or_else(|error| {
         tracing::warn!(error = told(&error), "the certificate from the authority cannot be served");
         None
     });
     let store = CertStore::new(found.into_iter().collect()).ok();
     let store = match store.map(|store| (store.uncovered(&served(&settings.layout)).is_empty(), store)) {
-        Some((true, store)) => {
-            return Ok((store, Certificates { authorities: Vec::new(), uncovered: Vec::new(), renew_at: None }));
-        }
+        Some((true, store)) => return Ok((store, Certificates::from_elsewhere())),
         Some((false, store)) => Some(store),
-        None => None,
+        None => match in_use.and_then(|in_use| in_use.stays(&settings.layout)) {
+            Some(store) => {
+                tracing::warn!("the certificates in use stay until there is one from the authority");
+                return Ok((store, Certificates::from_elsewhere()));
+            }
+            None => None,
+        },
     };
     tracing::info!("certificates of the local authority are served until those from the authority are there");
     let LocalCertificates { certificates: made, authorities, renew_at } = sign(settings, now)?;

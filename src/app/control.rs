@@ -117,6 +117,8 @@ pub(super) async fn until_ended(
             }
             () = due.second.wait() => {
                 running.history.look(now());
+                running.count_panics();
+                running.replace_keeper();
                 due.second = due.second.later(SECOND).max(Deadline::after(SECOND / 2));
             }
             // It never ends; polled here, it needs no task of its own.

@@ -21,6 +21,9 @@ const ORDERS_MAX: usize = 256;
 /// How long a worker may take to begin to listen.
 const LISTEN_WAIT: Duration = Duration::from_secs(10);
 
+/// A worker that ticked less long ago may tick in a moment, where a watchdog wants to know more often than that.
+const TICK_MISSED: Duration = Duration::from_secs(3);
+
 /// A worker that has not ticked for this long stands still; it ticks every second.
 const STILL_AFTER: Duration = Duration::from_secs(10);
 
@@ -34,9 +37,27 @@ struct Seat {
     orders: mpsc::Sender<Order>,
     /// Ticks so far, and those of the last look.
     beats: Arc<AtomicU64>,
-    beats_seen: AtomicU64,
-    /// Ticks at the last look of `standing` that saw another number, and when.
-    last_seen: Mutex<Option<(u64, Instant)>>,
+    /// As the watchdog saw it, and as somebody who asks how things are.
+    signed: Beat,
+    shown: Beat,
+}
+
+/// Ticks at the last look that saw another number, and when.
+#[derive(Debug, Default)]
+struct Beat(Mutex<Option<(u64, Instant)>>);
+
+impl Beat {
+    /// For how long nothing has changed, as far as was looked at.
+    fn still(&self, beats: &AtomicU64, now: Instant) -> Duration {
+        let beats = beats.load(Ordering::Relaxed);
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (seen, since) = *last.get_or_insert((beats, now));
+        if seen != beats {
+            *last = Some((beats, now));
+            return Duration::ZERO;
+        }
+        now.saturating_duration_since(since)
+    }
 }
 
 /// All workers.
@@ -132,8 +153,8 @@ impl Crew {
                 cell,
                 orders,
                 beats,
-                beats_seen: AtomicU64::new(0),
-                last_seen: Mutex::default(),
+                signed: Beat::default(),
+                shown: Beat::default(),
             });
             main.run()
         })?;
@@ -181,31 +202,36 @@ impl Crew {
         &self.shared.handshakes
     }
 
-    /// Whether every worker has done something since the last time this was asked.
-    pub(super) fn moves(&self) -> bool {
-        let moved = |seat: &Seat| {
-            let beats = seat.beats.load(Ordering::Relaxed);
-            seat.beats_seen.swap(beats, Ordering::Relaxed) != beats
-        };
+    /// Whether every worker has done something since the last time this was asked, or in a few seconds.
+    pub(super) fn moves(&self, now: Instant) -> bool {
+        let moves = |seat: &&Seat| seat.signed.still(&seat.beats, now) < TICK_MISSED;
         // Each is looked at, also behind one that stands.
-        self.seats.iter().filter(|seat| moved(seat)).count() == self.seats.len()
+        self.seats.iter().filter(moves).count() == self.seats.len()
     }
 
     /// How many workers have done nothing for `STILL_AFTER`, as far as this was asked before.
     pub(super) fn standing(&self, now: Instant) -> usize {
-        let stands = |seat: &&Seat| {
-            let beats = seat.beats.load(Ordering::Relaxed);
-            let mut last = seat.last_seen.lock().unwrap_or_else(PoisonError::into_inner);
-            if last.is_none_or(|(seen, _)| seen != beats) {
-                *last = Some((beats, now));
-            }
-            last.is_some_and(|(_, since)| now.saturating_duration_since(since) > STILL_AFTER)
-        };
-        self.seats.iter().filter(stands).count()
+        self.seats.iter().filter(|seat| seat.shown.still(&seat.beats, now) > STILL_AFTER).count()
     }
 
     /// The counters of the first worker, for what happens once in a process.
     pub(super) fn metrics(&self) -> Option<&WorkerMetrics> {
         self.seats.first().map(|seat| &seat.metrics)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stillness_is_measured_from_the_look_that_saw_the_last_beat() {
+        let (beat, beats, begun) = (Beat::default(), AtomicU64::new(0), crate::runtime::now());
+        let still = |count: u64, seconds: u64| {
+            beats.store(count, Ordering::Relaxed);
+            beat.still(&beats, begun + Duration::from_secs(seconds)).as_secs()
+        };
+        let looks = [(5, 0), (5, 1), (6, 2), (6, 4), (6, 22), (7, 23)].map(|(count, at)| still(count, at));
+        assert_eq!(looks, [0, 1, 0, 2, 20, 0]);
     }
 }

@@ -1,6 +1,7 @@
 //! Inspection: what a start would say of the certificates, without starting.
 
-use super::certificates::{CertificateError, UNCOVERED, authorities, clock_is_behind, clock_message, from_files, told};
+use super::causes::told;
+use super::certificates::{CertificateError, UNCOVERED, authorities, clock_is_behind, clock_message, from_files};
 use super::inventory::{CertificateSource, InventoryEntry, inventory};
 use crate::domain::settings::Settings;
 use crate::runtime::{may_write, wall};

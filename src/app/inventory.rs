@@ -1,6 +1,7 @@
 //! Inventory: every certificate that a configuration uses, looked at without starting anything or writing a file.
 
-use super::certificates::{authorities, served, told};
+use super::causes::told;
+use super::certificates::{authorities, served};
 use crate::acme::Folder;
 use crate::domain::names::{HostName, NamePattern};
 use crate::domain::settings::{CertificateFiles, Settings};

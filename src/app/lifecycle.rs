@@ -100,7 +100,8 @@ impl App {
         let (crew, workers) = Crew::start(&picture, &listeners, shared, (&access, &metrics, &recents), (&alive, &cut))
             .map_err(RunError)?;
         drop(alive);
-        let files = source.files().into_iter().chain(named_files(&picture.settings));
+        let mut files = source.files();
+        files.extend(named_files(&picture.settings, &files));
         let watch = Watch::new(files);
         let (asking, asked) = mpsc::channel(COMMANDS_MAX);
         let (tasks, places) = (Tasks::new(), picture.settings.admin_listener.connections.get());
@@ -110,6 +111,7 @@ impl App {
         let feeds = Feeds::new(asking, subscribers, metrics.worker(0));
         let web = AdminWeb::new(entry, places, feeds.clone(), &metrics, tasks.clone());
         let running = Running {
+            basis: source.begun.clone(),
             picture,
             listeners,
             leaving: Vec::new(),
@@ -208,6 +210,7 @@ async fn serve(
     // Its end is seen as one.
     running.key_check = None;
     let _ = Deadline::after(LAST_WORDS).bound(running.tasks.drained()).await;
+    running.count_panics();
     Ok(running)
 }
 

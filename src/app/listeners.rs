@@ -101,7 +101,12 @@ impl Listeners {
         let shutdown = Shutdown::new().0;
         // An address that only changes what is spoken on it keeps its sockets, and their queues.
         if let Some(same) = self.open.iter().find(|listener| listener.bind == addr && !takes_any_port(addr)) {
-            let sockets = copies(&same.sockets).map_err(BuildError::Sockets)?;
+            let mut sockets = copies(&same.sockets).map_err(BuildError::Sockets)?;
+            // That of the admin listener has one alone.
+            while role != Role::Admin && sockets.len() < settings.workers.get() {
+                let Some(socket) = sockets.first() else { break };
+                sockets.push(socket.try_clone().map_err(BuildError::Sockets)?);
+            }
             return Ok(Listener { role, bind: addr, addr: same.addr, sockets, shutdown });
         }
         let count = if role == Role::Admin { NonZeroUsize::MIN } else { settings.workers };
@@ -235,4 +240,27 @@ fn give_up(settings: &Settings) -> std::time::Duration {
 /// A second descriptor of each socket.
 pub(super) fn copies(sockets: &[TcpListener]) -> io::Result<Vec<TcpListener>> {
     sockets.iter().map(TcpListener::try_clone).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::settings::Domains;
+
+    #[test]
+    fn a_port_that_clients_get_from_the_admin_listener_has_a_socket_for_each_worker() {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let addr = ListenAddr::parse(&free.to_string()).unwrap();
+        let mut settings = Settings::public(Domains::Any, NonZeroUsize::new(3).unwrap());
+        (settings.https.enabled, settings.http.enabled) = (false, false);
+        settings.admin_listener.listen = vec![addr];
+        let mut listeners = Listeners::default();
+        let change = listeners.prepare(&settings).unwrap();
+        listeners.commit(change, &settings, Deadline::at(now()));
+        settings.admin_listener.listen.clear();
+        (settings.https.enabled, settings.https.bind) = (true, vec![addr]);
+        let change = listeners.prepare(&settings).unwrap();
+        let ports = change.opened[0].sockets.iter().map(|socket| socket.local_addr().unwrap());
+        assert_eq!(ports.collect::<Vec<_>>(), [listeners.at(0).unwrap().addr; 3]);
+    }
 }

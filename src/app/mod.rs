@@ -5,6 +5,7 @@
 mod agenda;
 mod build;
 mod build_error;
+mod causes;
 mod certificates;
 mod commands;
 mod control;

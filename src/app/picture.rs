@@ -1,7 +1,7 @@
 //! Picture: everything that a reload replaces, built beside the one in use.
 
 use super::build_error::BuildError;
-use super::certificates::{Certificates, load};
+use super::certificates::{Certificates, InUse, load};
 use crate::domain::names::{NamePattern, PerService, ServiceName};
 use crate::domain::settings::Settings;
 use crate::request::SitePlan;
@@ -31,9 +31,9 @@ impl Picture {
     /// `BuildError` with what cannot be had; `previous` is as before.
     pub(super) fn build(settings: Settings, tickets: &Tickets, previous: Option<&Self>) -> Result<Self, BuildError> {
         let challenges = previous.map_or_else(Challenges::default, |previous| previous.challenges.clone());
-        let in_use = previous.map(Self::store);
-        let loaded = load(&settings, wall(), in_use.as_deref());
-        let (store, certificates) = loaded.map_err(|error| BuildError::Certificate(Box::new(error)))?;
+        let in_use = previous.map(Self::in_use);
+        let (store, certificates) =
+            load(&settings, wall(), in_use.as_ref()).map_err(|error| BuildError::Certificate(Box::new(error)))?;
         let covered = store.names().cloned().collect();
         let shared = settings.tickets.keys.as_deref().map(Tickets::shared).transpose();
         let shared = shared.map_err(BuildError::TicketKeys)?;
@@ -57,6 +57,11 @@ impl Picture {
             challenges,
             client_rules,
         })
+    }
+
+    /// From here on targets that were there before are treated as this picture says.
+    pub(super) fn take_effect(&self) {
+        self.groups.iter().for_each(|(_, group)| group.take_effect());
     }
 
     /// The targets of `service`.
@@ -90,7 +95,7 @@ impl Picture {
     /// # Errors
     /// `BuildError` when they cannot be had; those in use stay.
     pub(super) fn renew_certificates(&mut self) -> Result<(), BuildError> {
-        let loaded = load(&self.settings, wall(), Some(&self.store()));
+        let loaded = load(&self.settings, wall(), Some(&self.in_use()));
         let (store, certificates) = loaded.map_err(|error| BuildError::Certificate(Box::new(error)))?;
         self.covered = store.names().cloned().collect();
         self.certificates = certificates;
@@ -103,6 +108,10 @@ impl Picture {
         let next = now + RETRY.min(self.settings.local_ca.leaf_life / 10);
         self.certificates.renew_at = Some(next);
         next
+    }
+
+    fn in_use(&self) -> InUse {
+        InUse { store: self.store(), about: self.certificates.clone() }
     }
 
     /// The certificates that are served.

@@ -52,10 +52,16 @@ impl App {
 }
 
 impl Running {
-    /// Begins a rehearsal beside everything else; `reply` has how it went.
+    /// Begins a rehearsal beside everything else, but for another one or an order; `reply` has how it went.
     pub(super) fn begin_rehearsal(&self, reply: oneshot::Sender<Outcome>) {
         let (settings, names, challenges) = self.rehearsed();
+        let Some(turn) = challenges.turn().try_take() else {
+            let why = String::from("an order or a rehearsal is under way; try again when it is over");
+            // Whoever asked may be gone.
+            return drop(reply.send(Outcome::Refused(why)));
+        };
         self.tasks.spawn("rehearsal", async move {
+            let _turn = turn;
             let outcome = match carry_out(&settings, &names, &challenges).await {
                 Ok(view) => Outcome::Rehearsal(view),
                 Err(error) => Outcome::Refused(format!("no temporary folder can be had: {error}")),

@@ -9,9 +9,9 @@ use super::picture::Picture;
 use super::running::Running;
 use super::showing::entry;
 use crate::admin::{Entry, ProblemView, ReloadView, timestamp};
-use crate::config::{LoadRequest, Loaded, Problems, Severity, candidates, changed_keys, hold_back, load};
+use crate::config::{Basis, LoadRequest, Loaded, Problems, Severity, candidates, changed_keys, hold_back, load};
 use crate::domain::settings::Settings;
-use crate::runtime::{Deadline, now, wall};
+use crate::runtime::{Deadline, Shutdown, now, wall};
 use crate::telemetry::{CertificateRefusal, Counter, LogHandle, OpenedLog};
 use std::path::PathBuf;
 
@@ -24,6 +24,8 @@ pub struct ConfigSource {
     pub log: LogHandle,
     /// Stand-ins that take the place of the configured targets.
     pub demo: Option<Demo>,
+    /// What the configuration of the start came from.
+    pub begun: Basis,
 }
 
 impl ConfigSource {
@@ -94,6 +96,7 @@ impl Refused {
 
 /// Everything that takes effect at once.
 struct Next {
+    basis: Basis,
     picture: Picture,
     listeners: Change,
     access: OpenedLog,
@@ -122,16 +125,16 @@ impl Running {
 
     /// Builds it all beside what runs.
     fn next(&mut self, source: &ConfigSource) -> Result<Next, Vec<Refused>> {
-        let loaded = source.load().map_err(|problems| refusals(&problems));
-        let mut settings = match loaded {
-            Ok(loaded) => loaded.settings,
-            Err(refused) => {
+        let loaded = source.load().and_then(|loaded| loaded.after(&self.basis));
+        let (basis, mut settings) = match loaded {
+            Ok(loaded) => (loaded.basis(), loaded.settings),
+            Err(problems) => {
                 // They may be what is mended next.
-                self.watch.add(named_files(&self.picture.settings));
-                return Err(refused);
+                self.watch.add(named_files(&self.picture.settings, &source.files()));
+                return Err(refusals(&problems));
             }
         };
-        self.watch.add(named_files(&settings));
+        self.watch.add(named_files(&settings, &source.files()));
         let before = &self.picture.settings;
         let restart = hold_back(before, &mut settings);
         let keys = changed_keys(before, &settings);
@@ -157,7 +160,7 @@ impl Running {
         }
         match (picture, listeners, access, entry, sender) {
             (Ok(picture), Ok(listeners), Ok(access), Ok(entry), Ok(sender)) if refused.is_empty() => {
-                Ok(Next { picture, listeners, access, entry, sender, changed: Changed { keys, restart } })
+                Ok(Next { basis, picture, listeners, access, entry, sender, changed: Changed { keys, restart } })
             }
             _ => Err(refused),
         }
@@ -165,7 +168,7 @@ impl Running {
 
     /// From here on the new configuration is the one that counts.
     async fn swap(&mut self, next: Next, source: &ConfigSource) -> Result<Changed, Vec<Refused>> {
-        let Next { picture, listeners, access, entry, sender, changed } = next;
+        let Next { basis, picture, listeners, access, entry, sender, changed } = next;
         // The last thing that can fail.
         source.log.set_filter(&picture.settings.log.filter).map_err(|error| {
             vec![Refused { problem: error.to_string(), hint: error.hint().to_owned(), certificates: Vec::new() }]
@@ -176,6 +179,8 @@ impl Running {
         let idle = Deadline::after(picture.settings.timeouts.leave);
         let (opened, gone) = self.listeners.commit(listeners, &picture.settings, idle);
         let before = std::mem::replace(&mut self.picture, picture);
+        self.basis = basis;
+        self.picture.take_effect();
         self.crew.replace(&self.picture, &self.listeners);
         self.recents.resize(&self.picture.settings.recent);
         self.feeds.resize(self.picture.settings.recent.subscribers);
@@ -193,6 +198,7 @@ impl Running {
                 Err(error) => tracing::error!(%error, address = %listener.addr, "a listener cannot accept"),
             }
         }
+        self.leaving.retain(Shutdown::is_watched);
         for listener in gone {
             tracing::info!(listener = listener.role.as_str(), address = %listener.addr, "listens no more");
             self.leaving.push(listener.shutdown);
@@ -248,8 +254,17 @@ fn refusals(problems: &Problems) -> Vec<Refused> {
         .collect()
 }
 
-/// The files that a configuration names.
-pub(super) fn named_files(settings: &Settings) -> Vec<PathBuf> {
+/// The files that a configuration names, which was read from `configs`. A relative path leads beside one of those once
+/// something is there.
+pub(super) fn named_files(settings: &Settings, configs: &[PathBuf]) -> Vec<PathBuf> {
+    let named = files_of(settings);
+    let folders = || configs.iter().filter_map(|config| config.parent());
+    let relative = named.iter().filter(|file| file.is_relative());
+    let beside = relative.flat_map(|file| folders().map(move |folder| folder.join(file))).collect::<Vec<_>>();
+    named.into_iter().chain(beside).collect()
+}
+
+fn files_of(settings: &Settings) -> Vec<PathBuf> {
     let pairs = settings.certificates.iter().flat_map(|files| [files.chain.clone(), files.key.clone()]);
     let (tickets, local) = (&settings.tickets, &settings.local_ca);
     let pairs = pairs.chain(tickets.keys.clone()).chain(settings.admin_listener.token_file.clone());
@@ -258,4 +273,20 @@ pub(super) fn named_files(settings: &Settings) -> Vec<PathBuf> {
     let rules = settings.tls.client_rules.iter();
     let pairs = pairs.chain(rules.flat_map(|rule| rule.roots.iter().chain(&rule.crls).cloned()));
     pairs.chain(settings.services.iter().filter_map(|(_, service)| service.ca.clone())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::settings::{CertificateFiles, Domains};
+    use std::num::NonZeroUsize;
+
+    #[test]
+    fn a_relative_file_is_looked_for_beside_the_configuration_too() {
+        let mut settings = Settings::public(Domains::Any, NonZeroUsize::MIN);
+        settings.certificates = vec![CertificateFiles { chain: "site.pem".into(), key: "/keys/site.key".into() }];
+        let files = named_files(&settings, &[PathBuf::from("/etc/a/proxy.conf"), PathBuf::from("/etc/b/proxy.conf")]);
+        let expected = ["site.pem", "/keys/site.key", "/etc/a/site.pem", "/etc/b/site.pem"];
+        assert_eq!(files, expected.map(PathBuf::from));
+    }
 }

@@ -10,10 +10,10 @@ use super::manager::Manager;
 use super::picture::Picture;
 use super::watch::Watch;
 use crate::admin::{AdminSocket, AdminWeb, Feeds, ReloadView};
-use crate::config::Environment;
+use crate::config::{Basis, Environment};
 use crate::request::Maintenance;
 use crate::runtime::{Deadline, Shutdown, Tasks, now};
-use crate::telemetry::{AccessWriter, History, KeyWatch, Metrics, Recents};
+use crate::telemetry::{AccessWriter, Counter, History, KeyWatch, Metrics, Recents};
 use crate::tls::Tickets;
 use crate::upstream::{Connector, Watch as TargetWatch};
 use std::sync::Arc;
@@ -22,6 +22,8 @@ use std::time::Instant;
 /// A proxy that serves.
 #[derive(Debug)]
 pub(super) struct Running {
+    /// What the configuration came from.
+    pub(super) basis: Basis,
     pub(super) picture: Picture,
     pub(super) listeners: Listeners,
     /// Listeners that are gone, whose connections may not be.
@@ -81,6 +83,20 @@ impl Running {
         self.keeping.keep(&self.picture, &self.metrics, &self.tasks);
     }
 
+    /// Begins again where whoever looks after certificates ended by a panic.
+    pub(super) fn replace_keeper(&mut self) {
+        if self.keeping.has_failed(now()) {
+            tracing::error!("who looks after certificates ended by a panic; another one begins");
+            self.keeping.stop();
+            self.keep_certificates();
+        }
+    }
+
+    /// Counts tasks beside the workers that ended by a panic.
+    pub(super) fn count_panics(&self) {
+        self.metrics.worker(0).add(Counter::TasksPanicked, self.tasks.take_panics());
+    }
+
     /// Serves with the certificate that was obtained, from the next handshake on.
     pub(super) fn take_certificates(&mut self) {
         match self.picture.renew_certificates() {
@@ -133,7 +149,7 @@ impl Running {
 
     /// Tells the service manager that all workers live, if they do.
     pub(super) fn sign(&self) {
-        if self.crew.moves() {
+        if self.crew.moves(now()) {
             self.manager.alive();
         } else {
             tracing::warn!("a worker stands still; the service manager gets no sign of life");

@@ -52,17 +52,30 @@ impl Running {
     }
 
     fn start_successor(&self) -> io::Result<(Child, tokio::net::UnixStream)> {
-        let (mut ours, theirs) = UnixStream::pair()?;
+        let (ours, theirs) = UnixStream::pair()?;
         let mut arguments = args_os();
         let program = arguments.next().ok_or_else(|| io::Error::other("its name is not known"))?;
         let arguments = arguments.filter(|argument| argument != TAKE_OVER);
-        let child = Command::new(program)
+        let mut child = Command::new(program)
             .args(arguments)
             .arg(TAKE_OVER)
             // It names this process.
             .env_remove("WATCHDOG_PID")
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .spawn()?;
+        match self.equip(ours) {
+            Ok(stream) => Ok((child, stream)),
+            Err(error) => {
+                // It fails where the process has ended already.
+                drop(child.kill());
+                drop(child.wait());
+                Err(error)
+            }
+        }
+    }
+
+    /// Gives the new process what it goes on with.
+    fn equip(&self, mut ours: UnixStream) -> io::Result<tokio::net::UnixStream> {
         let listeners = || self.listeners.iter();
         let of_each = |text: fn(&Listener) -> String| {
             listeners().flat_map(|listener| vec![text(listener); listener.sockets.len()]).collect()
@@ -75,7 +88,7 @@ impl Running {
         };
         give(&mut ours, &offer, listeners().flat_map(|listener| &listener.sockets))?;
         ours.set_nonblocking(true)?;
-        Ok((child, tokio::net::UnixStream::from_std(ours)?))
+        tokio::net::UnixStream::from_std(ours)
     }
 
     /// What is closed now, as orders.

@@ -55,18 +55,24 @@ impl WorkerMain {
             }
         };
         self.worker.close_pool();
-        self.metrics.add(Counter::RequestsDrained, self.worker.running() as u64);
+        let ran = self.worker.running();
         self.drain(deadline).await;
         let cut = self.worker.running();
+        self.metrics.add(Counter::RequestsDrained, ran.saturating_sub(cut) as u64);
         self.metrics.add(Counter::RequestsCut, cut as u64);
-        self.metrics.add(Counter::TasksPanicked, self.tasks.count().panicked as u64);
+        self.count_panics();
         self.cut.fetch_add(cut, Ordering::Relaxed);
         drop(self.alive);
     }
 
     fn tick(&self) {
         self.beats.fetch_add(1, Ordering::Relaxed);
+        self.count_panics();
         self.worker.tick();
+    }
+
+    fn count_panics(&self) {
+        self.metrics.add(Counter::TasksPanicked, self.tasks.take_panics());
     }
 
     fn listen(&self, Order { kind, socket, open, done }: Order) {

@@ -64,6 +64,7 @@ fn serve(
     environment: &Environment,
     handover: &mut Option<Handover>,
 ) -> Result<(), Failure> {
+    let begun = loaded.basis();
     let Loaded { mut settings, local, .. } = loaded;
     let person = output::errors_are_read_by_a_person() || environment.forces_colour();
     let log = start_log(&settings.log, person, !environment.allows_colour());
@@ -83,7 +84,7 @@ fn serve(
     let given = handover.as_mut().map_or_else(activated, Handover::take_sockets);
     let app = App::build(settings, given).map_err(|error| failure(&error, &error.hint()))?;
     announce(&app, local, demo.as_ref());
-    let source = ConfigSource { request, log, demo };
+    let source = ConfigSource { request, log, demo, begun };
     app.run(&source, handover.take()).map_err(|error| failure(&error, "check the limits on threads and memory"))?;
     if let Some(demo) = source.demo {
         demo.stop();

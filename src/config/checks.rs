@@ -33,6 +33,7 @@ pub(super) fn check(settings: &Settings, map: &Map, wrong: &[String]) -> Vec<Pro
     let is_right = |section: &str| !wrong.iter().any(|key| key.starts_with(section));
     let mut problems = Vec::new();
     problems.extend(checker.hold());
+    problems.extend(checker.waits());
     problems.extend(checker.keep_alive());
     problems.extend(checker.upload_rate());
     problems.extend(checker.idle_age());
@@ -87,6 +88,20 @@ impl Checker<'_> {
             let hint =
                 "ClearML's SDK waits 10s for its first answer and would take the server for dead; 5s is the default";
             self.error("timeouts.hold", message()).hint(hint)
+        })
+    }
+
+    /// A request may wait for a target and then for a slot of it.
+    fn waits(&self) -> Option<Problem> {
+        let (hold, queue) = (self.settings.timeouts.hold, self.settings.services.api.turns.queue_time);
+        (hold < SDK_FIRST_CALL && hold + queue >= SDK_FIRST_CALL).then(|| {
+            let [hold, queue, least] = [hold, queue, SDK_FIRST_CALL].map(duration_text);
+            let message =
+                format!("timeouts.hold, {hold}, and services.api.queue_time, {queue}, are not below {least} together");
+            let written = |path: &&str| find(self.map, path).is_some();
+            let path = Some("services.api.queue_time").filter(written).unwrap_or("timeouts.hold");
+            let hint = "ClearML's SDK waits 10s for its first answer and then takes the server for dead";
+            self.warning(path, message).hint(hint)
         })
     }
 

@@ -40,6 +40,8 @@ pub struct Loaded {
     pub settings: Settings,
     /// The files it came from, in the order in which they count.
     pub files: Vec<PathBuf>,
+    /// Those of them that set nothing.
+    silent: Vec<PathBuf>,
     /// The folders that were searched; empty where a file was named.
     pub searched: Vec<PathBuf>,
     /// The environment variables that set something.
@@ -52,7 +54,31 @@ pub struct Loaded {
     pub local: bool,
 }
 
+/// What a configuration came from, for comparison with the next one.
+#[derive(Clone, Debug, Default)]
+pub struct Basis {
+    files: Vec<PathBuf>,
+    silent: Vec<PathBuf>,
+    local: bool,
+}
+
 impl Loaded {
+    /// What it came from.
+    #[must_use]
+    pub fn basis(&self) -> Basis {
+        Basis { files: self.files.clone(), silent: self.silent.clone(), local: self.local }
+    }
+
+    /// Refuses what has less to go by than `before`: a file that is away for a moment must not make the proxy of a
+    /// whole team one for this machine alone.
+    ///
+    /// # Errors
+    /// What is gone.
+    pub fn after(self, before: &Basis) -> Result<Self, Problems> {
+        let lost = self.basis().lost(before);
+        self.join(lost)
+    }
+
     /// Adds what was found behind the configuration.
     ///
     /// # Errors
@@ -61,6 +87,29 @@ impl Loaded {
         let fails = found.iter().any(|problem| problem.severity == Severity::Error);
         self.warnings.extend(found);
         if fails { Err(Problems(self.warnings)) } else { Ok(self) }
+    }
+}
+
+impl Basis {
+    fn lost(&self, before: &Self) -> Vec<Problem> {
+        let hint = "put back what it said, or restart to run without";
+        let problem = |file: Option<&PathBuf>, message| {
+            Problem::error(file.cloned().map_or(Origin::Default, Origin::Path), message).hint(hint)
+        };
+        let mut problems = Vec::new();
+        for file in &before.files {
+            let spoke = !before.silent.contains(file);
+            let what = match () {
+                () if !self.files.contains(file) => "the file is gone",
+                () if spoke && self.silent.contains(file) => "the file sets nothing any more",
+                () => continue,
+            };
+            problems.push(problem(Some(file), what));
+        }
+        if problems.is_empty() && self.local && !before.local {
+            problems.push(problem(self.files.last(), "nothing names a host or a certificate any more"));
+        }
+        problems
     }
 }
 
@@ -95,8 +144,9 @@ pub fn load(request: &LoadRequest) -> Result<Loaded, Problems> {
     if problems.iter().any(|problem| problem.severity == Severity::Error) {
         return Err(Problems(problems));
     }
-    let (files, searched, flags) = (sources.files, sources.searched, request.overrides.given());
-    Ok(Loaded { settings, files, searched, variables: variables.names, flags, warnings: problems, local })
+    let Sources { files, silent, searched, .. } = sources;
+    let (variables, flags) = (variables.names, request.overrides.given());
+    Ok(Loaded { settings, files, silent, searched, variables, flags, warnings: problems, local })
 }
 
 /// The files that `load` would read, whether they exist or not.
@@ -137,6 +187,7 @@ fn settle(map: &Map, request: &LoadRequest, exists: &dyn Fn(&Path) -> bool) -> (
 struct Sources {
     layers: Vec<Map>,
     files: Vec<PathBuf>,
+    silent: Vec<PathBuf>,
     searched: Vec<PathBuf>,
     problems: Vec<Problem>,
     /// A file says nothing, because it cannot be read or parsed.
@@ -164,11 +215,16 @@ impl Sources {
     fn file(&mut self, path: &Path, environment: &Environment) {
         self.files.push(path.to_owned());
         let map = read_text(path).map_err(|problem| vec![problem]).and_then(|text| {
-            let source = Arc::new(Source { path: path.to_owned(), text });
+            let source = Arc::new(Source { path: path.to_owned(), text, secret: false });
             parse(&source, environment)
         });
         match map {
-            Ok(map) => self.layers.push(map),
+            Ok(map) => {
+                if map.is_empty() {
+                    self.silent.push(path.to_owned());
+                }
+                self.layers.push(map);
+            }
             Err(problems) => {
                 self.broken = true;
                 self.problems.extend(problems);

@@ -32,7 +32,7 @@ mod walk;
 pub use change::{changed_keys, hold_back};
 pub use environment::Environment;
 pub use flags::Overrides;
-pub use load::{LoadRequest, Loaded, candidates, load};
+pub use load::{Basis, LoadRequest, Loaded, candidates, load};
 pub use problem::{Origin, Problem, Problems, Severity, Source};
 pub use reference::{configuration, proxy_conf};
 pub use render::{json, render};

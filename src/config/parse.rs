@@ -16,10 +16,10 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Bytes of one file. The complete reference file has under 20 KiB.
+/// Bytes of one file. The complete reference file has under 50 KiB.
 pub(super) const FILE_BYTES_MAX: usize = 256 * 1024;
 
-/// Names in one key path. The longest key here has three.
+/// Names in one key path. The longest key here has four.
 pub(super) const PATH_NAMES_MAX: usize = 8;
 
 /// Keys with dots in one file; each costs the resolver time proportional to all others.

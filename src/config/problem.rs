@@ -14,6 +14,8 @@ pub struct Source {
     pub path: PathBuf,
     /// What it says, without byte order mark.
     pub text: String,
+    /// Whether it holds passwords, so that none of its lines are shown.
+    pub secret: bool,
 }
 
 /// Where a value was written.
@@ -179,7 +181,7 @@ mod tests {
 
     #[test]
     fn counts_lines_and_characters_from_one() {
-        let source = Arc::new(Source { path: "proxy.conf".into(), text: "a: 1\né: ä, b: 2\n".into() });
+        let source = Arc::new(Source { path: "proxy.conf".into(), text: "a: 1\né: ä, b: 2\n".into(), secret: false });
         let start = source.text.find('b').unwrap();
         let origin = Origin::Text { source, span: start..start + 1 };
         assert_eq!(origin.position(), Some((2, 7)));

@@ -1,4 +1,4 @@
-//! Problems as people and programs read them.
+//! Problems as people and programs read them. Of a file that holds passwords no line is shown.
 
 use super::problem::{Origin, Problem, Severity};
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
@@ -19,11 +19,12 @@ pub fn render(problem: &Problem, colour: bool) -> String {
         Origin::Variable(name) => Some(format!("set by the environment variable {name}")),
         Origin::Flag(flag) => Some(format!("set by the flag {flag}")),
         Origin::Path(path) => Some(format!("in {}", path.display())),
+        Origin::Text { source, .. } if source.secret => Some(format!("at {}", problem.origin)),
         Origin::Text { .. } | Origin::Default => None,
     };
     let title = level.primary_title(title);
     let mut group = match &problem.origin {
-        Origin::Text { source, span } => {
+        Origin::Text { source, span } if !source.secret => {
             let path = source.path.display().to_string();
             let mark = AnnotationKind::Primary.span(span.clone());
             title.element(Snippet::source(source.text.as_str()).path(path).annotation(mark))
@@ -70,7 +71,7 @@ mod tests {
 
     fn unknown_key() -> Problem {
         let text = String::from("listeners {\n  htps { bind: 443 }\n}\n");
-        let source = Arc::new(Source { path: "proxy.conf".into(), text });
+        let source = Arc::new(Source { path: "proxy.conf".into(), text, secret: false });
         Problem::error(Origin::Text { source, span: 14..18 }, "unknown key `listeners.htps`")
             .at("listeners.htps")
             .hint("did you mean `listeners.https`?")

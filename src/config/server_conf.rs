@@ -34,7 +34,7 @@ pub fn read_server_conf(file: Option<&Path>, environment: &Environment) -> Optio
     }
     let checked = check_users(Some(&path), environment);
     let map = read(&path).ok().and_then(|text| {
-        let source = Arc::new(Source { path: path.clone(), text });
+        let source = Arc::new(Source { path: path.clone(), text, secret: true });
         parse(&source, environment).ok()
     });
     let map = map.unwrap_or_default();

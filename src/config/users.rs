@@ -57,7 +57,7 @@ pub fn check_users(file: Option<&Path>, environment: &Environment) -> UsersCheck
             return checked;
         }
     };
-    let source = Arc::new(Source { path: file.clone(), text });
+    let source = Arc::new(Source { path: file.clone(), text, secret: true });
     match parse(&source, environment) {
         Ok(map) => look(&map, &Origin::Path(file), &mut checked),
         Err(problems) => checked.problems.extend(problems),

@@ -1,6 +1,7 @@
 //! Memory: what this process may take, and what it has.
 //!
-//! Linux tells both in files of `/proc` and `/sys`, which never wait for a disk. Elsewhere nothing is known.
+//! Linux tells both in files of `/proc` and `/sys`, which never wait for a disk, and the machine's memory by a system
+//! call too, which a service that sees little of `/proc` has left. Elsewhere nothing is known.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,10 +9,18 @@ use std::path::{Path, PathBuf};
 /// What this process may take at most, in bytes: the machine's memory, or the smallest limit of its control groups.
 #[must_use]
 pub fn memory_available() -> Option<u64> {
+    // A container may show less in the file than the kernel knows of.
     let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| kib_after(&text, "MemTotal:"));
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let limits = limit_files(&groups).into_iter().filter_map(|file| fs::read_to_string(file).ok()?.trim().parse().ok());
-    machine.into_iter().chain(limits).min()
+    machine.into_iter().chain(installed()).chain(limits).min()
+}
+
+/// What the kernel says the machine has.
+#[allow(clippy::useless_conversion, reason = "half as wide where addresses are")]
+fn installed() -> Option<u64> {
+    let about = rustix::system::sysinfo();
+    u64::from(about.totalram).checked_mul(about.mem_unit.into()).filter(|bytes| *bytes > 0)
 }
 
 /// What this process has in memory now, in bytes.
@@ -59,6 +68,7 @@ mod tests {
         let resident = memory_resident().unwrap();
         assert!(resident > 1024 * 1024, "{resident}");
         assert!(memory_available().unwrap() > resident);
+        assert!(installed().unwrap() >= memory_available().unwrap(), "known without /proc too");
     }
 
     #[test]

@@ -40,6 +40,12 @@ impl Shutdown {
         ShutdownWatch(self.0.subscribe())
     }
 
+    /// Whether somebody watches still.
+    #[must_use]
+    pub fn is_watched(&self) -> bool {
+        self.0.receiver_count() > 0
+    }
+
     /// Lets connections end one by one: idle ones are kept until `idle`.
     pub fn leave(&self, idle: Deadline) {
         self.0.send_replace(Stop::Leaving(idle));

@@ -14,6 +14,8 @@ pub struct Tasks(Arc<Inner>);
 struct Inner {
     live: AtomicUsize,
     panicked: AtomicUsize,
+    /// Those of them that nobody has asked for yet.
+    untold: AtomicUsize,
     ended: Notify,
 }
 
@@ -63,6 +65,12 @@ impl Tasks {
         TaskCount { live: self.0.live.load(Ordering::Acquire), panicked: self.0.panicked.load(Ordering::Relaxed) }
     }
 
+    /// Panics since this was asked last.
+    #[must_use]
+    pub fn take_panics(&self) -> u64 {
+        self.0.untold.swap(0, Ordering::Relaxed) as u64
+    }
+
     /// Waits until no task is left.
     ///
     /// # Cancel safety
@@ -82,7 +90,8 @@ impl Drop for Running {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.tasks.0.panicked.fetch_add(1, Ordering::Relaxed);
-            tracing::error!(task = self.name, "a task panicked; only its own connection is lost");
+            self.tasks.0.untold.fetch_add(1, Ordering::Relaxed);
+            tracing::error!(task = self.name, "a task panicked; what it did is lost, and nothing else");
         }
         if self.tasks.0.live.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.tasks.0.ended.notify_waiters();
@@ -106,5 +115,6 @@ mod tests {
         send.send(()).unwrap();
         tasks.drained().await;
         assert_eq!(tasks.count(), TaskCount { live: 0, panicked: 1 });
+        assert_eq!((tasks.take_panics(), tasks.take_panics()), (1, 0), "each is told once");
     }
 }

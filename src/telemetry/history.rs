@@ -17,7 +17,8 @@ const LOOK: Duration = Duration::from_secs(5);
 const LOOKS: usize = 12;
 
 /// The services, then requests that reached none.
-pub const LINES: usize = ServiceName::ALL.len() + 1;
+pub const LINES: usize = NO_SERVICE + 1;
+const NO_SERVICE: usize = ServiceName::ALL.len();
 
 /// One second of the whole process.
 #[derive(Clone, Debug, Default)]
@@ -170,12 +171,14 @@ impl Look {
             bytes_out: metrics.total(Counter::BytesOut),
             ..Self::default()
         };
-        for (line, statuses) in look.statuses.iter_mut().enumerate() {
+        for (line, (statuses, failed)) in look.statuses.iter_mut().zip(&mut look.failed).enumerate() {
             let classes = metrics.requests_by_class(line);
             *statuses = [classes.iter().sum(), classes[3]];
+            // Those of services are counted with their actions.
+            *failed = if line == NO_SERVICE { classes[4] } else { 0 };
         }
         for action in &traffic.actions {
-            let line = line_of(action.action);
+            let line = action.service as usize;
             if let (Some(failed), Some(durations)) = (look.failed.get_mut(line), look.durations.get_mut(line)) {
                 *failed = failed.wrapping_add(action.failed);
                 durations.add(&action.total);
@@ -209,17 +212,6 @@ impl Look {
 
 const fn flat(((half, most), nearly_all): ((Duration, Duration), Duration)) -> [Duration; 3] {
     [half, most, nearly_all]
-}
-
-/// The line of an action by its name: what is no API call is named after its service.
-fn line_of(action: &str) -> usize {
-    let service = action.split_once('.').map_or("", |(service, _)| service);
-    let service = match service {
-        "app" => ServiceName::App,
-        "files" => ServiceName::Files,
-        _ => ServiceName::Api,
-    };
-    service as usize
 }
 
 fn busy_action(action: &ActionTraffic, before: Option<&ActionTraffic>) -> Busy {

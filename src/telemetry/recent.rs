@@ -12,7 +12,7 @@ mod entry;
 mod ring;
 mod uploads;
 
-pub(super) use entry::Entry;
+pub(super) use entry::{Entry, shown};
 pub use entry::{RecentRequest, RequestFacts};
 pub(super) use uploads::Begun;
 pub use uploads::{UploadGuard, UploadUnderWay};

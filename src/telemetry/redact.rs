@@ -1,7 +1,8 @@
 //! What must not be read by whoever reads the logs: secrets as values, and secrets in a request's query.
 //!
-//! Header fields need no rule here: the access log writes `Host`, `User-Agent` and the request id and no other, so
-//! `Authorization`, `Cookie` and `Set-Cookie` never reach it. Rather too much is hidden than too little.
+//! Other header fields need no rule here: the access log writes `Host`, `User-Agent`, the request id, ClearML's worker and
+//! client, and the query's rule is also that of `Referer` and of where a redirect leads. `Authorization`, `Cookie` and
+//! `Set-Cookie` never reach it. Rather too much is hidden than too little.
 
 use std::borrow::Cow;
 use std::fmt;

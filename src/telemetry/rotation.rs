@@ -9,8 +9,9 @@ use crate::domain::settings::{LogFile, Rotation};
 use file_rotate::compression::Compression;
 use file_rotate::suffix::AppendCount;
 use file_rotate::{ContentLimit, FileRotate};
-use std::fs::File;
+use std::fs::{self, File, Metadata};
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -65,6 +66,10 @@ impl Target for LogTarget {
         if !(large || old) || self.not_before.is_some_and(|time| now < time) {
             return;
         }
+        // Another process, as during an upgrade, has set it aside already: its new file is not to be set aside too.
+        if !is_at(&self.file, path) {
+            return self.reopen();
+        }
         match set_aside(path, self.rotation.keep.get()).and_then(|()| open(&self.place).map_err(io::Error::other)) {
             Ok(file) => {
                 tracing::info!(file = %path.display(), "a new access log was begun");
@@ -95,10 +100,16 @@ fn state_of(file: &File, now: SystemTime) -> (u64, SystemTime) {
     file.metadata().map_or((0, now), |about| (about.len(), about.created().unwrap_or(now)))
 }
 
+/// Whether `file` is what is found at `path`.
+fn is_at(file: &File, path: &Path) -> bool {
+    let same = |ours: Metadata, theirs: Metadata| (ours.dev(), ours.ino()) == (theirs.dev(), theirs.ino());
+    file.metadata().ok().zip(fs::metadata(path).ok()).is_some_and(|(ours, theirs)| same(ours, theirs))
+}
+
 /// Renames `path` to `path.1`, that to `path.2` and so on; `keep` of them stay.
 fn set_aside(path: &Path, keep: usize) -> io::Result<()> {
-    // A name without a folder is below the working directory; the crate wants to see one.
-    let path = std::path::absolute(path)?;
+    // The file itself and not a link to it; the crate wants to see its folder.
+    let path = fs::canonicalize(path)?;
     // Its assertions hold unless somebody else renames files at the same moment; that must not end the log.
     catch_unwind(AssertUnwindSafe(|| {
         let options = Some(append_options());
@@ -112,8 +123,7 @@ mod tests {
     use super::*;
     use crate::domain::units::ByteSize;
     use std::cell::Cell;
-    use std::fs;
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::{PermissionsExt, symlink};
 
     thread_local! {
         static LATER: Cell<Duration> = const { Cell::new(Duration::ZERO) };
@@ -146,6 +156,36 @@ mod tests {
         assert_eq!([first("access.log"), first("access.log.1"), first("access.log.2")], ["d", "c", "b"]);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3, "the oldest is gone");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o007, 0);
+    }
+
+    #[test]
+    fn two_processes_set_one_file_aside_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("access.log");
+        let mut both = [(); 2].map(|()| target(&path, Some(ByteSize::kib(1)), None));
+        for target in &mut both {
+            line(target, &"a".repeat(1_024));
+        }
+        for target in &mut both {
+            line(target, "b");
+        }
+        assert_eq!(fs::read_to_string(&path).unwrap(), "bb");
+        assert_eq!(fs::read_to_string(folder.path().join("access.log.1")).unwrap().len(), 2_048);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_link_to_a_log_stays_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, link) = (folder.path().join("real"), folder.path().join("access.log"));
+        fs::write(&path, "").unwrap();
+        symlink("real", &link).unwrap();
+        let mut target = target(&link, Some(ByteSize::kib(1)), None);
+        line(&mut target, &"a".repeat(1_024));
+        line(&mut target, "b");
+        assert_eq!(fs::read_link(&link).unwrap(), Path::new("real"));
+        assert_eq!(fs::read_to_string(&link).unwrap(), "b");
+        assert_eq!(fs::read_to_string(folder.path().join("real.1")).unwrap().len(), 1_024);
     }
 
     #[test]

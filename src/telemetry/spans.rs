@@ -59,11 +59,10 @@ struct Waiting {
 }
 
 impl Spans {
-    /// Lets at most `limit` wait; none at 0, which is where it starts.
+    /// Lets at most `limit` wait; none at 0, which is where it starts. Those that wait already are left to whoever sends
+    /// them.
     pub fn resize(&self, limit: usize) {
-        let mut waiting = self.waiting();
-        waiting.limit = limit;
-        waiting.spans.truncate(limit);
+        self.waiting().limit = limit;
     }
 
     /// Puts one more in, or counts that there was no room.
@@ -116,5 +115,9 @@ mod tests {
         assert_eq!(took(spans.take(2)), [1, 2]);
         assert_eq!(took(spans.take(2)), [3]);
         assert!(spans.take(2).is_empty());
+        spans.push(span(6), &metrics.worker(0));
+        spans.resize(0);
+        spans.push(span(7), &metrics.worker(0));
+        assert_eq!((took(spans.take(2)), metrics.total(Counter::SpansFull)), (vec![6], 4), "what waited is still sent");
     }
 }

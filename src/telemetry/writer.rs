@@ -7,11 +7,11 @@ use super::metrics::{Counter, WorkerMetrics};
 use crate::domain::settings::LogFile;
 use std::error::Error;
 use std::fmt;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -153,10 +153,15 @@ pub(super) fn open(file: &LogFile) -> Result<File, AccessLogError> {
     match file {
         // A descriptor of its own: a stuck log must not hold the lock that printing takes.
         LogFile::Stdout => io::stdout().as_fd().try_clone_to_owned().map(File::from).map_err(AccessLogError::Stdout),
-        LogFile::Path(path) => {
-            append_options().open(path).map_err(|source| AccessLogError::Open { path: path.clone(), source })
-        }
+        LogFile::Path(path) => open_path(path).map_err(|source| AccessLogError::Open { path: path.clone(), source }),
     }
+}
+
+/// A pipe is opened for both directions, which does not wait for somebody who reads it; only writing may, on the thread
+/// that is there for that.
+fn open_path(path: &Path) -> io::Result<File> {
+    let is_pipe = fs::metadata(path).is_ok_and(|about| about.file_type().is_fifo());
+    if is_pipe { File::options().read(true).write(true).open(path) } else { append_options().open(path) }
 }
 
 /// How a file of log lines is opened.
@@ -410,8 +415,8 @@ mod tests {
         for text in [b"one\n", b"two\n"] {
             open(&LogFile::Path(path.clone())).unwrap().write_all(text).unwrap();
         }
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "one\ntwo\n");
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o007, 0);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "one\ntwo\n");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o007, 0);
     }
 
     #[test]
@@ -419,5 +424,17 @@ mod tests {
         let error = open(&LogFile::Path("/nonexistent/access.log".into())).unwrap_err();
         assert!(error.to_string().contains("/nonexistent/access.log"));
         assert!(error.source().is_some());
+    }
+
+    #[test]
+    fn a_pipe_that_nobody_reads_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).unwrap();
+        let mut file = open(&LogFile::Path(path.clone())).unwrap();
+        file.write_all(b"line\n").unwrap();
+        let mut line = [0; 5];
+        File::open(&path).unwrap().read_exact(&mut line).unwrap();
+        assert_eq!(&line, b"line\n");
     }
 }

@@ -8,6 +8,7 @@
 
 use super::issue;
 use super::replace::replace_file;
+use crate::runtime::Places;
 use arc_swap::ArcSwap;
 use rustls::sign::CertifiedKey;
 use std::collections::HashMap;
@@ -22,8 +23,18 @@ pub(super) const ACME_TLS: &[u8] = b"acme-tls/1";
 const TOKEN_MAX: usize = 128;
 
 /// What is pending in this process; cheap to clone, shared by all workers.
-#[derive(Clone, Debug, Default)]
-pub struct Challenges(Arc<ArcSwap<Pending>>);
+#[derive(Clone, Debug)]
+pub struct Challenges {
+    pending: Arc<ArcSwap<Pending>>,
+    /// One, for whoever orders.
+    turn: Places,
+}
+
+impl Default for Challenges {
+    fn default() -> Self {
+        Self { pending: Arc::default(), turn: Places::new(1) }
+    }
+}
 
 #[derive(Clone, Default)]
 struct Pending {
@@ -47,11 +58,19 @@ impl fmt::Debug for Pending {
 pub struct PendingChallenge {
     challenges: Challenges,
     key: Box<str>,
-    tls: bool,
+    /// What is answered in a handshake; none where it is answered by http.
+    tls: Option<Arc<CertifiedKey>>,
     file: Option<PathBuf>,
 }
 
 impl Challenges {
+    /// The one place of an order under way, or a rehearsal: the answers of two for the same names would replace each
+    /// other.
+    #[must_use]
+    pub const fn turn(&self) -> &Places {
+        &self.turn
+    }
+
     /// From now on other instances' answers are looked for in `folder` too.
     pub fn share(&self, folder: &Path) {
         self.change(|pending| pending.shared = Some(folder.into()));
@@ -70,7 +89,7 @@ impl Challenges {
             replace_file(file, answer, 0o600)?;
         }
         self.change(|pending| drop(pending.http.insert(token.into(), answer.into())));
-        Ok(PendingChallenge { challenges: self.clone(), key: token.into(), tls: false, file })
+        Ok(PendingChallenge { challenges: self.clone(), key: token.into(), tls: None, file })
     }
 
     /// Answers handshakes for `name` that want a challenge with `digest`.
@@ -80,27 +99,27 @@ impl Challenges {
     pub fn answer_tls(&self, name: &str, digest: &[u8]) -> Result<PendingChallenge, rcgen::Error> {
         let key = Arc::new(issue::challenge(name, digest)?);
         self.change(|pending| drop(pending.tls.insert(name.into(), Arc::clone(&key))));
-        Ok(PendingChallenge { challenges: self.clone(), key: name.into(), tls: true, file: None })
+        Ok(PendingChallenge { challenges: self.clone(), key: name.into(), tls: Some(key), file: None })
     }
 
     /// The answer for `token`, if it is pending in this process.
     #[must_use]
     pub fn http(&self, token: &str) -> Option<Arc<str>> {
-        self.0.load().http.get(token).cloned()
+        self.pending.load().http.get(token).cloned()
     }
 
     /// The file in which another instance may have put its answer for `token`.
     #[must_use]
     pub fn shared(&self, token: &str) -> Option<PathBuf> {
-        self.0.load().shared.as_ref().filter(|_| is_token(token)).map(|folder| folder.join(token))
+        self.pending.load().shared.as_ref().filter(|_| is_token(token)).map(|folder| folder.join(token))
     }
 
     pub(super) fn tls(&self, name: &str) -> Option<Arc<CertifiedKey>> {
-        self.0.load().tls.get(name).cloned()
+        self.pending.load().tls.get(name).cloned()
     }
 
     fn change(&self, change: impl Fn(&mut Pending)) {
-        self.0.rcu(|pending| {
+        self.pending.rcu(|pending| {
             let mut pending = Pending::clone(pending);
             change(&mut pending);
             pending
@@ -114,9 +133,10 @@ impl Drop for PendingChallenge {
             // What stays behind is removed before the next order.
             drop(std::fs::remove_file(file));
         }
-        self.challenges.change(|pending| match self.tls {
-            true => drop(pending.tls.remove(&self.key)),
-            false => drop(pending.http.remove(&self.key)),
+        self.challenges.change(|pending| match &self.tls {
+            // Another order may have put up its own for the same name.
+            Some(ours) => pending.tls.retain(|name, key| *name != self.key || !Arc::ptr_eq(key, ours)),
+            None => drop(pending.http.remove(&self.key)),
         });
     }
 }
@@ -144,6 +164,19 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "tok-en_1.thumb");
         drop(pending);
         assert!(ours.http("tok-en_1").is_none() && !file.exists());
+    }
+
+    #[test]
+    fn what_is_taken_back_is_ones_own() {
+        let challenges = Challenges::default();
+        let (first, second) = (challenges.answer_tls("a.test", &[1; 32]), challenges.answer_tls("a.test", &[2; 32]));
+        let answered = challenges.tls("a.test").unwrap();
+        drop(first);
+        assert!(Arc::ptr_eq(&challenges.tls("a.test").unwrap(), &answered), "the second is still up");
+        drop(second);
+        assert!(challenges.tls("a.test").is_none());
+        let (turn, other) = (challenges.turn().try_take(), challenges.clone());
+        assert!(turn.is_some() && other.turn().try_take().is_none(), "one at a time");
     }
 
     #[test]

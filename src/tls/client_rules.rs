@@ -11,6 +11,7 @@ use super::policy::provider;
 use crate::domain::facts::{ClientCertificate, RuleId};
 use crate::domain::names::NamePattern;
 use crate::domain::settings::{ClientMode, ClientRuleSettings, TlsPolicy};
+use crate::runtime::open_file;
 use crate::telemetry::TlsFailure;
 use aws_lc_rs::digest::{Context, SHA256};
 use rustls::RootCertStore;
@@ -20,7 +21,6 @@ use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use std::fmt;
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -199,7 +199,7 @@ impl fmt::Debug for ClientRule {
 fn read_lists(file: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>, LoadError> {
     let fail = |problem| LoadError { file: file.to_owned(), problem };
     let mut bytes = Vec::new();
-    let opened = File::open(file).map_err(|error| fail(LoadProblem::Unreadable(error)))?;
+    let opened = open_file(file).map_err(|error| fail(LoadProblem::Unreadable(error)))?;
     opened.take(LIST_SIZE_MAX + 1).read_to_end(&mut bytes).map_err(|error| fail(LoadProblem::Unreadable(error)))?;
     if bytes.len() as u64 > LIST_SIZE_MAX {
         return Err(fail(LoadProblem::NotARevocationList));

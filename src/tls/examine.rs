@@ -157,8 +157,8 @@ impl SeenChain {
         let Some(link) = Link::parse(leaf) else {
             return Some(ChainFault::Other(String::from("what was shown is no certificate")));
         };
-        // The dates have a finding of their own.
-        let at = now.clamp(link.not_before(), link.not_after());
+        // The dates have a finding of their own; they may stand in the wrong order.
+        let at = now.max(link.not_before()).min(link.not_after());
         let at = UnixTime::since_unix_epoch(at.duration_since(UNIX_EPOCH).unwrap_or_default());
         let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms.all;
         let trusted = ParsedCertificate::try_from(leaf).and_then(|parsed| {
@@ -259,6 +259,14 @@ mod tests {
         ] {
             assert_eq!(SeenChain(chain).untrusted(&trust(&trusted), now()), expected);
         }
+    }
+
+    #[test]
+    fn dates_in_the_wrong_order_are_no_reason_to_panic() {
+        let mut params = CertificateParams::new(vec![String::from("a.test")]).unwrap();
+        (params.not_before, params.not_after) = (rcgen::date_time_ymd(2030, 1, 1), rcgen::date_time_ymd(2020, 1, 1));
+        let chain = SeenChain(vec![params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().clone()]);
+        assert_eq!(chain.untrusted(&trust(&root("R")), now()), Some(ChainFault::SelfSigned));
     }
 
     #[test]

@@ -26,6 +26,7 @@ use std::time::{Duration, SystemTime};
 const EXPIRY_WARNING: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// A certificate that can be served: its chain in order, its key checked against it.
+#[derive(Clone)]
 pub struct LoadedCertificate {
     pub(super) key: Arc<CertifiedKey>,
     file: PathBuf,

@@ -266,6 +266,17 @@ impl fmt::Display for LoadError {
     }
 }
 
+impl LoadError {
+    /// When the leaf's time begins, where that is all that is wrong.
+    #[must_use]
+    pub const fn begins(&self) -> Option<SystemTime> {
+        match self.problem {
+            LoadProblem::NotYetValid { not_before, .. } => Some(not_before),
+            _ => None,
+        }
+    }
+}
+
 impl std::error::Error for LoadError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.problem {

@@ -27,7 +27,7 @@ use crate::domain::settings::CertificateFiles;
 use crate::runtime::open_file;
 use rcgen::{KeyPair, PublicKeyData};
 use std::fmt;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -337,17 +337,26 @@ impl Place<'_> {
     }
 }
 
-/// Holds the lock of `folder` until the file is dropped, or the process ends.
+/// Looks for a lock that another process holds, and the pause between them: making certificates takes milliseconds.
+const LOCK_LOOKS: u32 = 200;
+const LOCK_PAUSE: Duration = Duration::from_millis(25);
+
+/// Holds the lock of `folder` until the file is dropped, or the process ends. Waits five seconds at most.
 pub(super) fn lock(folder: &Path) -> Result<File, LocalCaError> {
     let path = folder.join("lock");
     let file = File::options().create(true).truncate(false).write(true).open(&path);
     let file = file.map_err(|error| fail(&path, LocalCaProblem::Unwritable(error)))?;
-    match file.lock() {
-        Ok(()) => Ok(file),
-        // Some network file systems have no locks; one process alone is safe there too.
-        Err(error) if error.kind() == ErrorKind::Unsupported => Ok(file),
-        Err(error) => Err(fail(&path, LocalCaProblem::Unlockable(error))),
+    for _ in 0..LOCK_LOOKS {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+            // Some network file systems have no locks; one process alone is safe there too.
+            Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => return Ok(file),
+            Err(TryLockError::Error(error)) => return Err(fail(&path, LocalCaProblem::Unlockable(error))),
+        }
     }
+    let held = std::io::Error::new(ErrorKind::TimedOut, "another process holds it");
+    Err(fail(&path, LocalCaProblem::Unlockable(held)))
 }
 
 /// Puts a file there, whole.

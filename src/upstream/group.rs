@@ -14,6 +14,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct Group {
     targets: Box<[Arc<Target>]>,
     roles: Box<[Role]>,
+    /// By which the targets go on once this group is the one in use.
+    plans: Box<[Arc<Plan>]>,
     balance: Balance,
     /// The clock of the turns.
     clock: AtomicU64,
@@ -41,7 +43,8 @@ pub enum Reach {
 }
 
 impl Group {
-    /// The targets of `service`. Those that `previous` has too go on with what is known of them and what they run.
+    /// The targets of `service`. Those that `previous` has too go on with what is known of them and what they run, and
+    /// until `take_effect` by what it said.
     #[must_use]
     pub fn build(service: ServiceName, settings: &Settings, tls: Option<&ClientTls>, previous: Option<&Self>) -> Self {
         let own = settings.services.get(service);
@@ -57,15 +60,14 @@ impl Group {
             let all = previous.map_or(&[][..], Self::targets);
             all.iter().find(|earlier| *earlier.addr() == target.addr).cloned()
         };
-        let targets = own.targets.iter().map(|target| match earlier(target) {
-            Some(earlier) => {
-                earlier.follow(plan(target));
-                earlier
-            }
-            None => Target::new(target.addr.clone(), plan(target), Arc::clone(&waiting)),
+        let plans = own.targets.iter().map(|target| Arc::new(plan(target))).collect::<Box<[_]>>();
+        let targets = own.targets.iter().zip(&plans).map(|(target, plan)| {
+            let new = || Target::new(target.addr.clone(), Arc::clone(plan), Arc::clone(&waiting));
+            earlier(target).unwrap_or_else(new)
         });
         Self {
             targets: targets.collect(),
+            plans,
             roles: own.targets.iter().map(Role::new).collect(),
             balance: own.balance,
             clock: AtomicU64::new(0),
@@ -73,6 +75,11 @@ impl Group {
             waiting,
             limits: settings.hold.clone(),
         }
+    }
+
+    /// From here on the targets are watched and spoken to as this group was built for.
+    pub fn take_effect(&self) {
+        self.targets.iter().zip(&self.plans).for_each(|(target, plan)| target.follow(Arc::clone(plan)));
     }
 
     /// Leases the best target that is not in `tried`: fit ones before doubtful ones, others before backups, and of

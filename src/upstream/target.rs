@@ -87,7 +87,7 @@ const TROUBLED: u8 = 0b1_0000;
 
 impl Target {
     /// A target that nobody uses yet.
-    pub(super) fn new(addr: TargetAddr, plan: Plan, waiting: Arc<Waiting>) -> Arc<Self> {
+    pub(super) fn new(addr: TargetAddr, plan: Arc<Plan>, waiting: Arc<Waiting>) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let call = Arc::new(Notify::new());
         Arc::new(Self {
@@ -99,7 +99,7 @@ impl Target {
             drained: AtomicBool::new(false),
             health: Mutex::new(Health::new(now())),
             past: Mutex::default(),
-            plan: ArcSwap::from_pointee(plan),
+            plan: ArcSwap::new(plan),
             addresses: Addresses::new(&addr),
             addr,
             waiting,
@@ -202,9 +202,9 @@ impl Target {
     }
 
     /// Goes on by another configuration.
-    pub(super) fn follow(&self, plan: Plan) {
+    pub(super) fn follow(&self, plan: Arc<Plan>) {
         self.lanes.follow(&plan.turns);
-        self.plan.store(Arc::new(plan));
+        self.plan.store(plan);
     }
 
     pub(super) fn waiting(&self) -> &Arc<Waiting> {

@@ -327,7 +327,9 @@ def test_a_rehearsal_goes_all_the_way_and_touches_nothing(tmp_path):
         staging.point_names_at("127.0.0.9")
         code, view = rehearse(site)
         assert (code, view["ok"], [each["way"] for each in view["ways"]]) == (1, False, ["http", "tls_alpn"]), view
-        assert all(NAMES[0] in each["error"] and each["hint"] for each in view["ways"])
+        # An order ends with the first name that fails, whichever that is.
+        for each in view["ways"]:
+            assert any(name in each["error"] for name in NAMES) and each["hint"], view
     code, view = rehearse(site)
     assert code == 1 and "refused" in view["ways"][0]["error"].lower(), view
     # Somebody else has the port, and is no proxy.

@@ -102,6 +102,90 @@ fn a_bad_configuration_is_refused_whole_with_every_problem_named() {
 }
 
 #[test]
+fn a_configuration_that_is_gone_or_says_nothing_is_refused() {
+    let origin = Origin::ok();
+    // With a domain from elsewhere, nothing of what is left is for this machine alone.
+    for (environment, texts) in [
+        (None, &["", "# nothing\n", "workers: 1\n"][..]),
+        (Some(("CLEARML__PROXY__DOMAIN", DOMAIN)), &["", "# nothing\n"]),
+    ] {
+        let run = deaf(&origin).searched();
+        let proxy = match environment {
+            Some((name, value)) => run.environment(name, value).start(),
+            None => run.start(),
+        };
+        let (file, aside) = (proxy.folder().join("proxy.conf"), proxy.folder().join("proxy.conf.bak"));
+        let served = leaf(&proxy);
+        fs::rename(&file, &aside).unwrap();
+        assert!(!proxy.reload(1), "the file is gone");
+        for (number, text) in texts.iter().enumerate() {
+            fs::write(&file, text).unwrap();
+            assert!(!proxy.reload(number + 2), "{text:?}");
+        }
+        let said = problems(&proxy);
+        assert!(said.iter().all(|problem| problem.contains(file.to_str().unwrap())), "{said:?}");
+        assert_eq!(leaf(&proxy), served);
+        assert_eq!(Client::https(&proxy).get(API, "/").status, 200);
+        assert_eq!(Client::http(&proxy).get(APP, "/").status, 308);
+        fs::rename(&aside, &file).unwrap();
+        assert!(proxy.reload(texts.len() + 2));
+    }
+}
+
+#[test]
+fn a_refused_reload_leaves_targets_as_they_were() {
+    let gate = Gate::default();
+    let behind = gate.clone();
+    let origin = Origin::script(move |visit| {
+        loop {
+            visit.request()?;
+            behind.wait();
+            visit.write(ok("ok"))?;
+        }
+    });
+    let proxy = deaf(&origin).start();
+    proxy.edit(|conf| conf + "services.api.concurrency: 1\naccess_log.file: \"/nonexistent/log\"\n");
+    assert!(!proxy.reload(1));
+    let mut clients = [(); 2].map(|()| Client::https(&proxy));
+    for client in &mut clients {
+        client.send(format!("GET /tasks.get_all HTTP/1.1\r\nHost: {API}\r\n\r\n"));
+    }
+    origin.wait_requests(2);
+    gate.open();
+    for client in &mut clients {
+        assert_eq!(client.answer().status, 200);
+    }
+    proxy.edit(|conf| conf.replace("access_log.file: \"/nonexistent/log\"\n", ""));
+    assert!(proxy.reload(2));
+    assert_eq!(proxy.event("reloaded")["changed"], "services.api.concurrency");
+}
+
+#[test]
+fn the_certificate_of_an_authority_stays_where_its_file_cannot_be_read() {
+    let origin = Origin::ok();
+    let acme = "certificate_folder: \"certs\"\nacme { enabled: true, directory: \"https://127.0.0.1:1/dir\", \
+                challenge: \"http\" }";
+    let proxy = deaf(&origin).certificates(&[]).conf(acme).start();
+    let folder = proxy.folder().join("certs/acme/127.0.0.1_1_dir");
+    fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("certificate.pem");
+    let [first, second] = [(); 2].map(|()| Pki::shared().issue(&[APP, API, FILES]));
+    fs::write(&file, format!("{}{}", first.chain, first.key)).unwrap();
+    assert!(proxy.reload(1));
+    let served = leaf(&proxy);
+    assert_eq!(served, first.der.to_vec());
+    fs::write(&file, "no certificate").unwrap();
+    assert!(proxy.reload(2));
+    assert_eq!(leaf(&proxy), served, "a broken file");
+    fs::remove_file(&file).unwrap();
+    assert!(proxy.reload(3));
+    assert_eq!(leaf(&proxy), served, "no file");
+    fs::write(&file, format!("{}{}", second.chain, second.key)).unwrap();
+    assert!(proxy.reload(4));
+    assert_eq!(leaf(&proxy), second.der.to_vec());
+}
+
+#[test]
 fn changed_files_are_noticed_through_links_and_mended_ones_too() {
     let origin = Origin::ok();
     let proxy = Run::to(&origin).conf("reload.interval: 100ms").start();

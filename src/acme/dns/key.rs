@@ -1,11 +1,11 @@
 //! The key that signs updates, as the programs that make such keys write it.
 
+use crate::runtime::open_file;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hickory_proto::rr::rdata::tsig::TsigAlgorithm;
 use hickory_proto::rr::{Name, TSigner};
 use std::fmt;
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 use zeroize::Zeroizing;
@@ -43,7 +43,7 @@ impl fmt::Display for KeyError {
 /// Loads the key in `file`.
 pub(super) fn load(file: &Path) -> Result<TSigner, KeyError> {
     let mut bytes = Zeroizing::new(Vec::new());
-    File::open(file).and_then(|file| file.take(FILE_MAX).read_to_end(&mut bytes)).map_err(KeyError::Unreadable)?;
+    open_file(file).and_then(|file| file.take(FILE_MAX).read_to_end(&mut bytes)).map_err(KeyError::Unreadable)?;
     parse(&String::from_utf8_lossy(&bytes))
 }
 

@@ -8,7 +8,7 @@ use super::args::RehearseArgs;
 use super::{Done, failure, settings};
 use crate::admin::{CallError, RehearsalView, call};
 use crate::app::{App, ConfigSource};
-use crate::config::{Environment, LoadRequest};
+use crate::config::{Basis, Environment, LoadRequest};
 use crate::domain::settings::Settings;
 use crate::telemetry::start_log;
 use serde_json::json;
@@ -64,7 +64,7 @@ fn alone(mut settings: Settings, request: LoadRequest, environment: &Environment
     settings.access_log.enabled = false;
     settings.admin_listener.listen.clear();
     let app = App::build(settings, Vec::new()).map_err(|error| failure(&error, &error.hint()))?;
-    let rehearsed = app.rehearse(&ConfigSource { request, log, demo: None });
+    let rehearsed = app.rehearse(&ConfigSource { request, log, demo: None, begun: Basis::default() });
     rehearsed.map_err(|error| failure(&error, "check the limits on threads and memory"))
 }
 

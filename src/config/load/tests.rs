@@ -242,6 +242,12 @@ fn a_mistake_that_is_overridden_is_still_said() {
 fn rules_between_keys() {
     for (text, severity, message) in [
         ("timeouts.hold: 10s", Severity::Error, "timeouts.hold: 10s is too long; it must be below 10s"),
+        (
+            "timeouts.hold: 6s",
+            Severity::Warning,
+            "timeouts.hold: timeouts.hold, 6s, and services.api.queue_time, 4s, are not below 10s together",
+        ),
+        ("services.api.queue_time: 5s", Severity::Warning, "services.api.queue_time: timeouts.hold, 5s, and"),
         ("timeouts.keep_alive: 119s", Severity::Warning, "timeouts.keep_alive: 119s is short; 2m or more is better"),
         (
             "limits.min_upload_rate: 50000",

@@ -2,7 +2,7 @@ use super::super::tree::find;
 use super::*;
 
 fn parsed(text: &str) -> Result<Map, Vec<Problem>> {
-    let source = Arc::new(Source { path: "proxy.conf".into(), text: text.to_owned() });
+    let source = Arc::new(Source { path: "proxy.conf".into(), text: text.to_owned(), secret: false });
     parse(&source, &Environment::of([("HOME", "/home/me")]))
 }
 

@@ -141,8 +141,11 @@ fn networks_and_addresses_are_trusted() {
 
 #[test]
 fn relative_certificates_stand_beside_the_file_that_names_them() {
-    let source =
-        std::sync::Arc::new(super::super::problem::Source { path: "/etc/x/proxy.conf".into(), text: "text".into() });
+    let source = std::sync::Arc::new(super::super::problem::Source {
+        path: "/etc/x/proxy.conf".into(),
+        text: "text".into(),
+        secret: false,
+    });
     let origin = Origin::Text { source, span: 0..1 };
     let there = |path: &Path| path == Path::new("/etc/x/certs/site.pem");
     let reader = Reader { exists: &there, problems: Vec::new() };

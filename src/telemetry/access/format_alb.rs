@@ -5,6 +5,7 @@
 //!
 //! Source: AWS, "Access logs for your Application Load Balancer", access log entries.
 
+use super::super::redact::redact_query;
 use super::AccessRecord;
 use super::escape::{self, FIELD_BYTES_MAX, clip};
 use super::stamp::Stamp;
@@ -42,7 +43,7 @@ pub(super) fn write(out: &mut Vec<u8>, stamp: &mut Stamp, record: &AccessRecord,
     out.push(b' ');
     stamp.write(out, record.wall);
     quoted(out, Some(action(record).as_bytes()));
-    quoted(out, record.redirect.as_ref().map(HeaderValue::as_bytes));
+    redirect(out, record);
     quoted(out, record.final_fault().map(|fault| fault.code().as_bytes()));
     quoted(out, record.address.as_deref().map(str::as_bytes));
     out.extend_from_slice(b" \"");
@@ -115,6 +116,12 @@ fn request(out: &mut Vec<u8>, record: &AccessRecord) {
     out.extend_from_slice(record.protocol().as_bytes());
     out.push(b'"');
     quoted(out, record.user_agent.as_ref().map(HeaderValue::as_bytes));
+}
+
+/// Where it leads; the query is the request's, secrets and all.
+fn redirect(out: &mut Vec<u8>, record: &AccessRecord) {
+    let url = record.redirect.as_ref().and_then(|url| std::str::from_utf8(url.as_bytes()).ok());
+    quoted(out, url.map(redact_query).as_deref().map(str::as_bytes));
 }
 
 fn action(record: &AccessRecord) -> &'static str {

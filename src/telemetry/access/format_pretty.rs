@@ -1,4 +1,5 @@
-//! A line for people: `12:34:56.789 GET 200 1.234ms https://app.x/path <- 127.0.0.1:8080 (fault)`.
+//! A line for people: `2026-11-27T12:34:56.789Z 200 GET app.x/path 1.234ms out 2KiB from 192.0.2.7 to 127.0.0.1:8080`,
+//! behind it a fault.
 
 use super::AccessRecord;
 use super::escape::{self, FIELD_BYTES_MAX, clip};

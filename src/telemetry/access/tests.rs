@@ -487,9 +487,9 @@ fn a_load_balancers_line_says_what_never_came_to_a_target() {
     assert!(refused.contains("\"fixed-response\" \"-\" \"bad_length\" \"-\" \"-\" \"Severe\""), "{refused}");
     let redirected = line_in(AccessFormat::Alb, |record| {
         record.status = Some(StatusCode::PERMANENT_REDIRECT);
-        record.redirect = Some(HeaderValue::from_static("https://app.x/a"));
+        record.redirect = Some(HeaderValue::from_static("https://app.x/a?token=SECRET&b=1"));
     });
-    assert!(redirected.contains("\"redirect\" \"https://app.x/a\" \"-\""), "{redirected}");
+    assert!(redirected.contains("\"redirect\" \"https://app.x/a?token=***&b=1\" \"-\""), "{redirected}");
 }
 
 #[test]

@@ -36,6 +36,8 @@ fn each_second_has_what_ended_in_it() {
     }
     pass(&metrics, ServiceName::Files, "/a", 200, b"w", 4_000);
     metrics.worker(1).request(None, StatusCode::NOT_FOUND);
+    metrics.worker(1).request(None, StatusCode::SERVICE_UNAVAILABLE);
+    pass(&metrics, ServiceName::App, "/", 503, b"w", 1);
     now += Duration::from_millis(1_250);
     history.look(now);
     now += Duration::from_secs(1);
@@ -44,12 +46,12 @@ fn each_second_has_what_ended_in_it() {
     assert_eq!(seconds.iter().map(|second| second.number).collect::<Vec<_>>(), [0, 1]);
     assert_eq!(seconds[0].length, Duration::from_millis(1_250));
     let [app, api, files, none] = seconds[0].lines;
-    assert_eq!(app, Line::default());
+    assert_eq!((app.requests, app.failed), (1, 1));
     assert_eq!((api.requests, api.refused, api.failed), (4, 1, 1));
     let [half, most, _] = api.quantiles.unwrap();
     assert!((50..=100).contains(&half.as_millis()) && half <= most && most.as_millis() <= 100, "{api:?}");
     assert_eq!((files.requests, files.quantiles.unwrap()[0] > Duration::from_secs(2)), (1, true));
-    assert_eq!((none.requests, none.refused, none.quantiles), (1, 1, None));
+    assert_eq!((none.requests, none.refused, none.failed, none.quantiles), (2, 1, 1, None));
     assert_eq!(seconds[1].lines, [Line::default(); LINES]);
     assert_eq!((history.from(1).count(), history.from(2).count()), (1, 0));
     assert_eq!(history.sum(ServiceName::Api as usize, 60).requests, 4);
@@ -85,14 +87,4 @@ fn the_busiest_are_those_of_the_last_minute() {
     assert_eq!(names(&workers), [("late".into(), 3, 3), ("early".into(), 1, 0)]);
     assert_eq!((actions[0].bytes_in, actions[0].quantiles.is_some()), (30, true));
     assert_eq!(history.busiest(1).0.len(), 1);
-}
-
-#[test]
-fn what_is_no_api_call_counts_for_its_service() {
-    for (name, service) in [("app.page", ServiceName::App), ("files.upload", ServiceName::Files)] {
-        assert_eq!(line_of(name), service as usize);
-    }
-    for name in ["tasks.create", "api.preflight", "other"] {
-        assert_eq!(line_of(name), ServiceName::Api as usize);
-    }
 }

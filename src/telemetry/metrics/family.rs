@@ -90,7 +90,8 @@ impl Family {
 }
 
 impl Metrics {
-    /// Every value of the process, those that are zero as well, so that a first event is seen as a rise.
+    /// Every value of the process, those that are zero as well, so that a first event is seen as a rise; of ClearML's
+    /// actions and the busiest workers those alone that there were.
     #[must_use]
     pub fn families(&self) -> Vec<Family> {
         let gauge =

@@ -6,6 +6,7 @@
 //! Source: Metwally, Agrawal, El Abbadi, "Efficient computation of frequent and top-k elements in data streams", 2005
 //! (space-saving): each name with more than 1/`PLACES` of all requests is there.
 
+use super::super::recent::shown;
 use std::collections::BTreeMap;
 
 /// Names kept. An installation with more busy workers than this sees the busiest.
@@ -25,7 +26,7 @@ pub(super) struct Weight {
 /// One name with its counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Heavy {
-    /// As its requests wrote it; what is no UTF-8 is replaced.
+    /// As its requests wrote it; what is no UTF-8 or cannot be printed is replaced.
     pub name: String,
     /// Requests, at most this many.
     pub requests: u64,
@@ -91,7 +92,7 @@ impl Top {
     /// The names with their counts.
     pub(super) fn heavies(&self) -> Vec<Heavy> {
         let heavy = |place: &Place| Heavy {
-            name: String::from_utf8_lossy(&place.name).into_owned(),
+            name: shown(&place.name),
             requests: place.requests,
             over: place.over,
             failed: place.failed,
@@ -184,8 +185,8 @@ mod tests {
     fn names_are_cut_and_any_bytes_are_names() {
         let mut top = Top::default();
         top.add(&[b'x'; 300], Weight::default());
-        top.add(b"\xff", Weight::default());
+        top.add(b"\xff\x1b[2J", Weight::default());
         let names = top.heavies().into_iter().map(|heavy| heavy.name).collect::<Vec<_>>();
-        assert_eq!(names, ["x".repeat(NAME_BYTES_MAX), "\u{fffd}".to_owned()]);
+        assert_eq!(names, ["x".repeat(NAME_BYTES_MAX), "\u{fffd}\u{fffd}[2J".to_owned()]);
     }
 }

@@ -138,7 +138,7 @@ impl Entry {
 
 /// Bytes that a client chose as text that can be printed: nothing that a terminal obeys, nothing that turns the
 /// direction of what follows.
-pub(super) fn shown(bytes: &[u8]) -> String {
+pub(in super::super) fn shown(bytes: &[u8]) -> String {
     let turns = |char| matches!(char, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let plain = |char: char| if char.is_control() || turns(char) { char::REPLACEMENT_CHARACTER } else { char };
     String::from_utf8_lossy(bytes).chars().map(plain).collect()

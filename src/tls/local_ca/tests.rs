@@ -335,3 +335,13 @@ fn starting_together_ends_with_one_authority_and_one_leaf() {
     assert_eq!(results.iter().map(|(leaf, _)| leaf).collect::<BTreeSet<_>>().len(), 1);
     assert_eq!(results.iter().filter(|(_, state)| *state == AuthorityState::Created).count(), 1);
 }
+
+#[test]
+fn a_lock_that_is_held_is_not_waited_for_without_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let held = lock(folder.path()).unwrap();
+    let error = lock(folder.path()).unwrap_err();
+    assert!(error.told().contains("another process holds it"), "{}", error.told());
+    drop(held);
+    assert!(lock(folder.path()).is_ok());
+}

@@ -29,6 +29,7 @@ pub(crate) struct Run {
     conf: String,
     hosts: Option<String>,
     bind: String,
+    searched: bool,
     environment: Vec<(String, String)>,
 }
 
@@ -48,6 +49,7 @@ impl Run {
             conf: String::new(),
             hosts: None,
             bind: String::from("127.0.0.1:0"),
+            searched: false,
             environment: Vec::new(),
         }
     }
@@ -79,6 +81,12 @@ impl Run {
     /// Listens for https here.
     pub(crate) fn bind(mut self, addr: SocketAddr) -> Self {
         self.bind = addr.to_string();
+        self
+    }
+
+    /// Nothing names the file: it is searched for, in the proxy's folder.
+    pub(crate) fn searched(mut self) -> Self {
+        self.searched = true;
         self
     }
 
@@ -126,7 +134,11 @@ impl Run {
         let arguments = ["run", "--config", &conf];
         let Some(hosts) = &self.hosts else {
             let mut command = command(folder.path());
-            command.args(arguments).envs(self.environment);
+            match self.searched {
+                true => command.arg("run").env("CLEARML_CONFIG_DIR", folder.path()),
+                false => command.args(arguments),
+            };
+            command.envs(self.environment);
             return Proxy::follow(folder, command);
         };
         let file = folder.path().join("hosts");
