@@ -50,7 +50,7 @@ where
     B: Body<Data = bytes::Bytes> + Send + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let activity = Activity::new();
+    let activity = Activity::new(link.clone());
     let service = Tracked { inner: service, activity: Arc::clone(&activity), wire: None };
     let patience = parts.timeouts.stalled_answer;
     let streams = Streams { tasks: parts.tasks.clone(), metrics: parts.metrics.clone(), patience, link: link.clone() };

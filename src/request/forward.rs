@@ -92,7 +92,9 @@ fn send_on(scope: &Scope, rest: Box<Rest<OutgoingBody>>, upload: Option<Arc<Uplo
     scope.worker.tasks.spawn("rest of a body", async move {
         // Cut off when it stands still: the target then sees an incomplete request, never a complete one.
         head_in_time(pin!(rest.send()), upload.as_deref(), patience).await;
+    let late = scope.link().late_body();
     });
+        let _late = late;
 }
 
 /// Sends a request over the first connection that takes it; returns the answer's head.

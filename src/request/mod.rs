@@ -64,7 +64,7 @@ pub async fn handle(scope: Arc<Scope>, request: Request<Incoming>) -> Result<Res
     let mut record = scope.record(&request);
     let site = scope.site();
     let asker = respond::Asker::of(&request, &scope, &site);
-    let request = ClientBody::of(request, &site.leftovers);
+    let request = ClientBody::of(request, &site.leftovers, scope.link());
     Ok(match answer(&scope, &site, request, &mut record).await {
         Ok(answer) => answer.with_record(record, scope.link()),
         Err(fault) => respond::fault(fault, &asker, record),
