@@ -164,7 +164,7 @@ impl Drop for AnswerBody {
         if !self.ended && record.fault.is_none() && record.method != http::Method::HEAD {
             record.fault = Some(match self.link.stalled() {
                 true => Fault::new(FaultKind::StalledClient, "the client took no bytes of its answer"),
-                false => Fault::new(FaultKind::ClientGone, "the client left before the answer was complete"),
+                false => Fault::new(record.broken_off(), "the answer was not taken to its end"),
             });
         }
     }
