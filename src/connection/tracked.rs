@@ -93,7 +93,8 @@ where
 }
 
 fn close_behind<B>(answer: &mut Response<B>) {
-    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    let close = if answer.headers().contains_key(UPGRADE) { "close, upgrade" } else { "close" };
+    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static(close));
 }
 
 /// HTTP/2's library takes a whole frame as soon as the client has room for one byte of it. Behind the last one nobody
