@@ -87,7 +87,8 @@ impl AnswerBody {
         // Answers to HEAD, 204 and 304 end before they are asked for a frame.
         body.ended = match &mut body.source {
             Source::Own(text) => head || text.is_empty(),
-            Source::Target(relay) => relay.ended(),
+            // The body of a file that was asked for in place of its head is for nobody.
+            Source::Target(relay) => relay.ended() || head,
             Source::Tunnel(_) => true,
         };
         body
