@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Interval;
 
 /// Between two rounds of housekeeping: idle connections closed, log lines handed on.
 const TICK: Duration = Duration::from_secs(1);
@@ -56,7 +57,9 @@ impl WorkerMain {
         };
         self.worker.close_pool();
         let ran = self.worker.running();
-        self.drain(deadline).await;
+        self.drain(deadline, &mut ticks).await;
+        // What is dropped from here on was not left by its client.
+        self.worker.cut_off();
         let cut = self.worker.running();
         self.metrics.add(Counter::RequestsDrained, ran.saturating_sub(cut) as u64);
         self.metrics.add(Counter::RequestsCut, cut as u64);
@@ -80,15 +83,16 @@ impl WorkerMain {
         self.tasks.spawn("listener", async move { cell.accept(kind, socket, open, done).await });
     }
 
-    /// Waits for all tasks, until the deadline. A second stop signal moves the deadline to now.
-    async fn drain(&self, deadline: Deadline) {
+    /// Waits for all tasks, until the deadline, and keeps house meanwhile. A second stop signal moves the deadline to now.
+    async fn drain(&self, deadline: Deadline, ticks: &mut Interval) {
         let mut deadline = deadline;
         let mut watch = self.shutdown.clone();
         loop {
             tokio::select! {
                 () = self.tasks.drained() => return,
                 () = deadline.wait() => return,
-                moved = watch.moved() => deadline = moved,
+                moved = watch.moved(deadline) => deadline = moved,
+                _ = ticks.tick() => self.tick(),
             }
         }
     }

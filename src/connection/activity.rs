@@ -1,6 +1,6 @@
 //! Whether a connection has requests running, and since when it has none.
 
-use crate::runtime::now;
+use crate::runtime::{ClientLink, now};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -30,6 +30,8 @@ pub(super) struct Activity {
     parking: AtomicBool,
     /// The connection shall end with its next answer.
     leaving: AtomicBool,
+    /// Tells of bodies that are taken behind their answers.
+    link: ClientLink,
 }
 
 /// One running request; counts down when dropped.
@@ -37,7 +39,7 @@ pub(super) struct Activity {
 pub(super) struct Running(Arc<Activity>);
 
 impl Activity {
-    pub(super) fn new() -> Arc<Self> {
+    pub(super) fn new(link: ClientLink) -> Arc<Self> {
         Arc::new(Self {
             opened: now(),
             running: AtomicUsize::new(0),
@@ -51,6 +53,7 @@ impl Activity {
             unflushed: AtomicBool::new(false),
             parking: AtomicBool::new(false),
             leaving: AtomicBool::new(false),
+            link,
         })
     }
 
@@ -65,11 +68,11 @@ impl Activity {
         self.partial.store(partial, Ordering::Relaxed);
     }
 
-    /// Ready once no request runs; the client will send no more.
+    /// Ready once no request runs and its answer has left; the client will send no more.
     pub(super) fn poll_idle(&self, cx: &Context<'_>) -> Poll<()> {
         self.ending.store(true, Ordering::Relaxed);
         *self.reader.lock().unwrap_or_else(PoisonError::into_inner) = Some(cx.waker().clone());
-        if self.idle() { Poll::Ready(()) } else { Poll::Pending }
+        if self.idle() && !self.unflushed() { Poll::Ready(()) } else { Poll::Pending }
     }
 
     /// Notes whether the client is in the middle of a body.
@@ -85,6 +88,9 @@ impl Activity {
     /// Notes whether something written may not have left.
     pub(super) fn set_unflushed(&self, unflushed: bool) {
         self.unflushed.store(unflushed, Ordering::Relaxed);
+        if !unflushed {
+            self.wake_reader();
+        }
     }
 
     /// Notes whether the library is to let go of the transport without closing it.
@@ -104,7 +110,8 @@ impl Activity {
             && self.waiting.load(Ordering::Relaxed)
             && !self.partial.load(Ordering::Relaxed)
             && !self.receiving.load(Ordering::Relaxed)
-            && !self.unflushed.load(Ordering::Relaxed);
+            && !self.unflushed()
+            && !self.link.has_late_body();
         quiet.then(|| self.idle_since())
     }
 
@@ -129,9 +136,10 @@ impl Activity {
 
     /// When a connection without a request is to be closed: `first` after it was opened, while it never had one, or
     /// `keep_alive` after the last one; `linger` after it while its body is still arriving. `None` while a request is
-    /// running, or the head of one is arriving.
+    /// running, the head of one is arriving, an answer is leaving, or a body is taken behind its answer: each of these
+    /// has a limit of its own.
     pub(super) fn expiry(&self, first: Duration, keep_alive: Duration, linger: Duration) -> Option<Instant> {
-        if !self.idle() || self.partial.load(Ordering::Relaxed) {
+        if !self.idle() || self.partial.load(Ordering::Relaxed) || self.unflushed() || self.link.has_late_body() {
             return None;
         }
         Some(match self.begun.load(Ordering::Relaxed) {
@@ -152,7 +160,21 @@ impl Activity {
     }
 
     fn idle_since(&self) -> Instant {
-        self.opened + Duration::from_millis(self.idle_since.load(Ordering::Relaxed))
+        let since = self.opened + Duration::from_millis(self.idle_since.load(Ordering::Relaxed));
+        self.link.late_body_ended().map_or(since, |ended| since.max(ended))
+    }
+
+    fn unflushed(&self) -> bool {
+        self.unflushed.load(Ordering::Relaxed)
+    }
+
+    /// Whoever reads looks again whether the client's end may be told.
+    fn wake_reader(&self) {
+        if self.ending.load(Ordering::Relaxed)
+            && let Some(reader) = self.reader.lock().unwrap_or_else(PoisonError::into_inner).take()
+        {
+            reader.wake();
+        }
     }
 }
 
@@ -161,10 +183,6 @@ impl Drop for Running {
         let since = now().saturating_duration_since(self.0.opened).as_millis();
         self.0.idle_since.store(u64::try_from(since).unwrap_or(u64::MAX), Ordering::Relaxed);
         self.0.running.fetch_sub(1, Ordering::Relaxed);
-        if self.0.ending.load(Ordering::Relaxed)
-            && let Some(reader) = self.0.reader.lock().unwrap_or_else(PoisonError::into_inner).take()
-        {
-            reader.wake();
-        }
+        self.0.wake_reader();
     }
 }

@@ -12,8 +12,8 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-/// How long a client may take to receive what is left of its last answer. The libraries keep up to some hundred
-/// kilobytes of it behind the end of its body.
+/// How long a client may take to receive what is left of its last answer over HTTP/2. The library keeps up to a frame of
+/// it behind the end of its body, and of each that ended just before. Over HTTP/1.1 it is known when all has left.
 const LAST_BYTES: Duration = Duration::from_secs(30);
 
 /// Why a connection is not driven any more.

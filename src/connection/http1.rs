@@ -34,7 +34,7 @@ where
     B: Body<Data = bytes::Bytes> + Send + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let activity = Activity::new();
+    let activity = Activity::new(link.clone());
     let (mut wire, report) = Wire::new(transport, parts, &activity, link.clone());
     let mut service = Tracked { inner: service, activity: Arc::clone(&activity), wire: Some(report) };
     loop {

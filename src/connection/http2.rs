@@ -26,8 +26,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 /// What a client may send on one stream before we ask for more: large enough for uploads over long lines.
 const STREAM_WINDOW: u32 = 1 << 20;
 
-/// The same for the whole connection; also the most one client can make us keep.
-const CONNECTION_WINDOW: u32 = 4 << 20;
+/// The same for the whole connection; also the most one client can make us keep. A request that waits for a slot leaves
+/// its body unread, and must not stop the bodies of the others: this is room for sixteen that do.
+const CONNECTION_WINDOW: u32 = 16 << 20;
 
 /// Bytes of an answer kept for a stream whose client takes them slowly.
 const SEND_BUFFER: usize = 256 * 1024;
@@ -50,7 +51,7 @@ where
     B: Body<Data = bytes::Bytes> + Send + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let activity = Activity::new();
+    let activity = Activity::new(link.clone());
     let service = Tracked { inner: service, activity: Arc::clone(&activity), wire: None };
     let patience = parts.timeouts.stalled_answer;
     let streams = Streams { tasks: parts.tasks.clone(), metrics: parts.metrics.clone(), patience, link: link.clone() };

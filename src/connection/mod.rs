@@ -78,3 +78,6 @@ impl Connections {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,10 +2,12 @@
 //! refused.
 
 use super::activity::{Activity, Running};
+use super::interim::FRAME_MAX;
 use super::stall::StreamWatch;
 use super::wire::WireReport;
 use crate::domain::facts::Refused;
-use http::header::{CONNECTION, HeaderValue};
+use bytes::Bytes;
+use http::header::{CONNECTION, HeaderValue, UPGRADE};
 use http::{Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
@@ -43,6 +45,8 @@ pin_project! {
         inner: B,
         running: Running,
         watch: Option<Arc<StreamWatch>>,
+        // HTTP/2 only: what is not handed out yet of a frame.
+        rest: Option<Box<Bytes>>,
     }
 }
 
@@ -83,33 +87,55 @@ where
                 None if this.activity.as_ref().is_some_and(|activity| activity.leaving()) => close_behind(&mut answer),
                 None => {}
             }
-            answer.map(|inner| TrackedBody { inner, running, watch: StreamWatch::current() })
+            answer.map(|inner| TrackedBody { inner, running, watch: StreamWatch::current(), rest: None })
         }))
     }
 }
 
 fn close_behind<B>(answer: &mut Response<B>) {
-    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    let close = if answer.headers().contains_key(UPGRADE) { "close, upgrade" } else { "close" };
+    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static(close));
 }
 
-impl<B: Body> Body for TrackedBody<B> {
-    type Data = B::Data;
+/// HTTP/2's library takes a whole frame as soon as the client has room for one byte of it. Behind the last one nobody
+/// watches the client any more, so that one is handed out in pieces.
+impl<B: Body<Data = Bytes>> Body for TrackedBody<B> {
+    type Data = Bytes;
     type Error = B::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        let this = self.project();
-        let frame = this.inner.poll_frame(cx);
-        if let Some(watch) = this.watch {
-            watch.polled(matches!(frame, Poll::Ready(Some(Ok(_)))));
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let mut this = self.project();
+        let Some(watch) = this.watch else { return this.inner.poll_frame(cx) };
+        if let Some(rest) = this.rest {
+            let piece = rest.split_to(FRAME_MAX.min(rest.len()));
+            if rest.is_empty() {
+                *this.rest = None;
+            }
+            watch.polled(true);
+            return Poll::Ready(Some(Ok(Frame::data(piece))));
+        }
+        let mut frame = this.inner.as_mut().poll_frame(cx);
+        watch.polled(matches!(frame, Poll::Ready(Some(Ok(_)))));
+        if let Poll::Ready(Some(Ok(frame))) = &mut frame
+            && let Some(data) = frame.data_mut()
+            && data.len() > FRAME_MAX
+            && may_be_last(&*this.inner)
+        {
+            *this.rest = Some(Box::new(data.split_off(FRAME_MAX)));
         }
         frame
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.rest.is_none() && self.inner.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
     }
+}
+
+/// Whether nothing, or nobody knows what, follows behind the frame that `body` gave.
+fn may_be_last(body: &impl Body) -> bool {
+    body.is_end_stream() || body.size_hint().exact().is_none()
 }

@@ -152,8 +152,8 @@ impl<I> Wire<I> {
         self.tracker.between() && self.activity.idle()
     }
 
-    /// The end of what the client sends. While a whole request is being answered, the library is not told: it would
-    /// drop the answer, which a client that closed only its sending side still waits for.
+    /// The end of what the client sends. Until a whole request is answered and the answer has left, the library is not
+    /// told: it would drop the rest, which a client that closed only its sending side still waits for.
     fn end(&self, cx: &Context<'_>) -> Poll<Result<()>> {
         if self.tracker.between() { self.activity.poll_idle(cx).map(Ok) } else { Poll::Ready(Ok(())) }
     }

@@ -83,7 +83,7 @@ pub fn shadows_ours(name: &str) -> bool {
     let same = |ours: &str| {
         ours.len() == name.len() && ours.bytes().zip(name.bytes()).all(|(a, b)| a == b || (a == b'-' && b == b'_'))
     };
-    name.contains('_') && (OURS.iter().any(|ours| same(ours.as_str())) || same(X_REQUEST_ID.as_str()) || same("host"))
+    name.contains('_') && (OURS.iter().any(|ours| same(ours.as_str())) || same(X_REQUEST_ID.as_str()))
 }
 
 #[cfg(test)]

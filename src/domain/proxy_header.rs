@@ -19,9 +19,6 @@ const FIXED: usize = 16;
 /// Version 2: bytes behind the fixed part that are taken. Addresses have at most 216, the rest are extensions.
 const VARIABLE_MAX: usize = 4096;
 
-/// The longest header of either version.
-pub const HEADER_MAX: usize = FIXED + VARIABLE_MAX;
-
 /// A complete header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProxyHeader {

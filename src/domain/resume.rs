@@ -68,10 +68,12 @@ impl Remainder {
         head
     }
 
-    /// Whether the answer with this head is exactly what is missing, of the same version.
+    /// Whether the answer with this head is exactly what is missing, of the same version. `length` is that of its body.
     #[must_use]
-    pub fn is_given_by(&self, status: StatusCode, headers: &HeaderMap) -> bool {
+    pub fn is_given_by(&self, status: StatusCode, headers: &HeaderMap, length: Option<u64>) -> bool {
         status == StatusCode::PARTIAL_CONTENT
+            && self.is_open()
+            && length == Some(self.last - self.next + 1)
             && strong(headers) == Some(&self.etag)
             && content_range(headers) == Some((self.next, self.last, self.total))
     }
@@ -150,19 +152,22 @@ mod tests {
     fn only_the_rest_of_the_same_version_is_taken() {
         let mut rest = Remainder::of(StatusCode::OK, &headers(&[("etag", "\"v1\"")]), Some(100)).unwrap();
         rest.came(40);
-        for (status, etag, range, taken) in [
-            (206, "\"v1\"", "bytes 40-99/100", true),
-            (206, "\"v2\"", "bytes 40-99/100", false),
-            (206, "W/\"v1\"", "bytes 40-99/100", false),
-            (206, "\"v1\"", "bytes 39-99/100", false),
-            (206, "\"v1\"", "bytes 40-98/100", false),
-            (206, "\"v1\"", "bytes 40-99/101", false),
-            (200, "\"v1\"", "bytes 40-99/100", false),
-            (416, "\"v1\"", "bytes */100", false),
+        for (status, etag, range, length, taken) in [
+            (206, "\"v1\"", "bytes 40-99/100", Some(60), true),
+            (206, "\"v1\"", "bytes 40-99/100", Some(59), false),
+            (206, "\"v1\"", "bytes 40-99/100", Some(61), false),
+            (206, "\"v1\"", "bytes 40-99/100", None, false),
+            (206, "\"v2\"", "bytes 40-99/100", Some(60), false),
+            (206, "W/\"v1\"", "bytes 40-99/100", Some(60), false),
+            (206, "\"v1\"", "bytes 39-99/100", Some(60), false),
+            (206, "\"v1\"", "bytes 40-98/100", Some(60), false),
+            (206, "\"v1\"", "bytes 40-99/101", Some(60), false),
+            (200, "\"v1\"", "bytes 40-99/100", Some(60), false),
+            (416, "\"v1\"", "bytes */100", Some(60), false),
         ] {
             let given = headers(&[("etag", etag), ("content-range", range)]);
             let status = StatusCode::from_u16(status).unwrap();
-            assert_eq!(rest.is_given_by(status, &given), taken, "{status} {etag} {range}");
+            assert_eq!(rest.is_given_by(status, &given, length), taken, "{status} {etag} {range} {length:?}");
         }
     }
 }

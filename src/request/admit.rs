@@ -36,20 +36,12 @@ impl Drop for Permit {
     }
 }
 
-/// Takes a place for the request.
+/// Takes a place for a request, before it may have to wait for anything.
 ///
 /// # Errors
-/// `Overloaded` (503) when all are taken or memory is short, `BodyTooLarge` (413) for a length over the service's limit.
-pub(super) fn admit(scope: &Scope, site: &Site, route: Route, checked: Checked) -> Result<Admitted, Fault> {
+/// `Overloaded` (503) when all are taken or memory is short.
+pub(super) fn place(scope: &Scope, site: &Site) -> Result<Permit, Fault> {
     let worker = &scope.worker;
-    let max_body = site.settings.services.get(route.service).max_body;
-    let announced = checked.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    if let (Some(max), Some(length)) = (max_body, announced)
-        && ByteSize::bytes(length) > max
-    {
-        worker.metrics.add(Counter::BodyTooLarge, 1);
-        return Err(Fault::new(FaultKind::BodyTooLarge, format!("{length} bytes of body, at most {}", max.get())));
-    }
     if worker.memory.full(&site.settings.memory, worker.running()) {
         worker.metrics.add(Counter::MemoryFull, 1);
         return Err(Fault::new(FaultKind::Overloaded, "the process has more in memory than limits.memory"));
@@ -62,6 +54,21 @@ pub(super) fn admit(scope: &Scope, site: &Site, route: Route, checked: Checked) 
             format!("{} requests run on this worker, its share of limits.requests", site.requests_max),
         ));
     }
-    let permit = Permit { worker: Arc::clone(worker), _gauge: worker.metrics.gauge(Gauge::Requests) };
+    Ok(Permit { worker: Arc::clone(worker), _gauge: worker.metrics.gauge(Gauge::Requests) })
+}
+
+/// Admits a request that has its place.
+///
+/// # Errors
+/// `BodyTooLarge` (413) for a length over the service's limit.
+pub(super) fn admit(site: &Site, route: Route, checked: Checked, permit: Permit) -> Result<Admitted, Fault> {
+    let max_body = site.settings.services.get(route.service).max_body;
+    let announced = checked.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    if let (Some(max), Some(length)) = (max_body, announced)
+        && ByteSize::bytes(length) > max
+    {
+        permit.worker.metrics.add(Counter::BodyTooLarge, 1);
+        return Err(Fault::new(FaultKind::BodyTooLarge, format!("{length} bytes of body, at most {}", max.get())));
+    }
     Ok(Admitted { checked, route, permit, max_body })
 }

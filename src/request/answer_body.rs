@@ -87,7 +87,8 @@ impl AnswerBody {
         // Answers to HEAD, 204 and 304 end before they are asked for a frame.
         body.ended = match &mut body.source {
             Source::Own(text) => head || text.is_empty(),
-            Source::Target(relay) => relay.ended(),
+            // The body of a file that was asked for in place of its head is for nobody.
+            Source::Target(relay) => relay.ended() || head,
             Source::Tunnel(_) => true,
         };
         body
@@ -164,7 +165,7 @@ impl Drop for AnswerBody {
         if !self.ended && record.fault.is_none() && record.method != http::Method::HEAD {
             record.fault = Some(match self.link.stalled() {
                 true => Fault::new(FaultKind::StalledClient, "the client took no bytes of its answer"),
-                false => Fault::new(FaultKind::ClientGone, "the client left before the answer was complete"),
+                false => Fault::new(record.broken_off(), "the answer was not taken to its end"),
             });
         }
     }

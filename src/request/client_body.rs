@@ -6,7 +6,7 @@
 //! Limits: `limits.linger`, `timeouts.linger`.
 
 use crate::domain::settings::Settings;
-use crate::runtime::{Deadline, Tasks};
+use crate::runtime::{ClientLink, Deadline, Tasks};
 use crate::telemetry::{Counter, WorkerMetrics};
 use bytes::Bytes;
 use http::{Request, header};
@@ -35,21 +35,29 @@ impl Leftovers {
 
 /// A client's body; what is left of it when it is dropped is read by a task of its own.
 #[derive(Debug)]
-pub(super) struct ClientBody {
-    inner: Option<Incoming>,
+pub(super) struct ClientBody(Option<Coming>);
+
+/// A body that has not ended.
+#[derive(Debug)]
+struct Coming {
+    incoming: Incoming,
     leftovers: Arc<Leftovers>,
+    link: ClientLink,
     /// The client waits for `100 Continue`, which goes out when the body is first asked for.
     unasked: bool,
 }
 
 impl ClientBody {
-    /// Wraps the body of `request`.
-    pub(super) fn of(request: Request<Incoming>, leftovers: &Arc<Leftovers>) -> Request<Self> {
+    /// Wraps the body of `request`, which came over the connection of `link`.
+    pub(super) fn of(request: Request<Incoming>, leftovers: &Arc<Leftovers>, link: &ClientLink) -> Request<Self> {
         let unasked = request.headers().contains_key(header::EXPECT);
-        request.map(|inner| Self {
-            inner: (!inner.is_end_stream()).then_some(inner),
-            leftovers: Arc::clone(leftovers),
-            unasked,
+        request.map(|incoming| {
+            Self((!incoming.is_end_stream()).then(|| Coming {
+                incoming,
+                leftovers: Arc::clone(leftovers),
+                link: link.clone(),
+                unasked,
+            }))
         })
     }
 }
@@ -59,29 +67,34 @@ impl Body for ClientBody {
     type Error = hyper::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        self.unasked = false;
-        let Some(inner) = &mut self.inner else { return Poll::Ready(None) };
-        let frame = Pin::new(inner).poll_frame(cx);
+        let Some(coming) = &mut self.0 else { return Poll::Ready(None) };
+        coming.unasked = false;
+        let frame = Pin::new(&mut coming.incoming).poll_frame(cx);
         if matches!(frame, Poll::Ready(None | Some(Err(_)))) {
-            self.inner = None;
+            self.0 = None;
         }
         frame
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.as_ref().is_none_or(Body::is_end_stream)
+        self.0.as_ref().is_none_or(|coming| coming.incoming.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+        self.0.as_ref().map_or_else(|| SizeHint::with_exact(0), |coming| coming.incoming.size_hint())
     }
 }
 
 impl Drop for ClientBody {
     fn drop(&mut self) {
-        let Some(rest) = self.inner.take().filter(|rest| !rest.is_end_stream() && !self.unasked) else { return };
-        let leftovers = Arc::clone(&self.leftovers);
-        self.leftovers.tasks.spawn_late("unread body", async move {
+        let Some(Coming { incoming: rest, leftovers, link, unasked }) = self.0.take() else { return };
+        if rest.is_end_stream() || unasked {
+            return;
+        }
+        let late = link.late_body();
+        let tasks = leftovers.tasks.clone();
+        tasks.spawn_late("unread body", async move {
+            let _late = late;
             if Deadline::after(leftovers.time).bound(read(rest, leftovers.bytes)).await != Some(true) {
                 leftovers.metrics.add(Counter::LingerCutOff, 1);
             }

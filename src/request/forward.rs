@@ -14,7 +14,7 @@ use super::respond::Answer;
 use super::scope::{Scope, Worker};
 use super::site::Site;
 use super::turn::Turn;
-use super::upload::{OutgoingBody, Upload};
+use super::upload::{Counted, OutgoingBody, Upload};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::runtime::{Deadline, now};
 use crate::telemetry::{AccessRecord, Counter};
@@ -54,14 +54,15 @@ pub(super) async fn send(
     mut outgoing: Outgoing,
     record: &mut AccessRecord,
 ) -> Result<Answer, Fault> {
-    let (lane, gathered) = gather(&scope.worker, site, &mut outgoing).await?;
-    let Outgoing { outbound, service, holder, permit, upload, to_head, .. } = outgoing;
+    let mut counted = Counted { record, upload: outgoing.upload.take() };
+    let (lane, gathered) = gather(&scope.worker, site, &mut outgoing, counted.upload.as_deref()).await?;
+    let Outgoing { outbound, service, holder, permit, to_head, .. } = outgoing;
     let turn = Turn::new(site, service, Some(lane), holder);
-    let mut reply = exchange(scope, site, turn, outbound, to_head, upload.as_deref(), record).await?;
+    let mut reply = exchange(scope, site, turn, outbound, to_head, counted.upload.as_deref(), counted.record).await?;
     drop(gathered);
     let length = reply.answering.size_hint().exact();
-    let rescue = Rescue::of(&reply.head, length, &mut reply.asked, service, site, record);
-    pass_on(scope, site, reply, upload, permit, rescue)
+    let rescue = Rescue::of(&reply.head, length, &mut reply.asked, service, site, counted.record);
+    pass_on(scope, site, reply, counted.upload.take(), permit, rescue)
 }
 
 /// The target's answer as ours; lease and place are given back with its last byte.
@@ -91,7 +92,9 @@ pub(super) fn pass_on(
 
 /// Goes on sending a body behind its answer, in a task of its own, until nothing of it moved for `patience`.
 fn send_on(scope: &Scope, rest: Box<Rest<OutgoingBody>>, upload: Option<Arc<Upload>>, patience: Duration) {
+    let late = scope.link().late_body();
     scope.worker.tasks.spawn("rest of a body", async move {
+        let _late = late;
         // Cut off when it stands still: the target then sees an incomplete request, never a complete one.
         head_in_time(pin!(rest.send()), upload.as_deref(), patience, now()).await;
     });

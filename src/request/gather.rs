@@ -6,6 +6,7 @@
 use super::outgoing::Outgoing;
 use super::scope::Worker;
 use super::site::Site;
+use super::upload::Upload;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::names::ServiceName;
 use crate::telemetry::Counter;
@@ -47,6 +48,7 @@ pub(super) async fn gather(
     worker: &Arc<Worker>,
     site: &Site,
     outgoing: &mut Outgoing,
+    upload: Option<&Upload>,
 ) -> Result<(Lane, Option<Room>), Fault> {
     let Some((body, framing)) = outgoing.outbound.body_mut() else { return Ok((Lane::Calls, None)) };
     let length = match framing {
@@ -62,7 +64,7 @@ pub(super) async fn gather(
         return Ok((Lane::Uploads, None));
     };
     if body.gather(length).await.is_err() {
-        let fault = outgoing.upload.as_ref().and_then(|upload| upload.fault().cloned());
+        let fault = upload.and_then(|upload| upload.fault().cloned());
         return Err(fault.unwrap_or_else(|| Fault::new(FaultKind::BadBody, "the request body ended early")));
     }
     Ok((Lane::Calls, Some(room)))

@@ -36,7 +36,7 @@ pub async fn lead_to_https(scope: Arc<Scope>, request: Request<Incoming>) -> Res
     let mut record = scope.record(&request);
     let site = scope.site();
     let asker = Asker::of(&request, &scope, &site);
-    Ok(match answer(&scope, &site, ClientBody::of(request, &site.leftovers), &mut record).await {
+    Ok(match answer(&scope, &site, ClientBody::of(request, &site.leftovers, scope.link()), &mut record).await {
         Ok(Led::Answer(answer)) => answer.with_record(record, scope.link()),
         Ok(Led::Refuse(text)) => {
             let refused = Fault::new(FaultKind::HttpsRequired, "plain http would lose the request body");
@@ -57,7 +57,8 @@ pub async fn plain_on_tls(scope: Arc<Scope>, request: Request<Incoming>) -> Resu
     let mut record = scope.record(&request);
     let site = scope.site();
     let asker = Asker::of(&request, &scope, &site);
-    let checked = match guard::check(ClientBody::of(request, &site.leftovers), &site.settings.limits, &scope.host) {
+    let request = ClientBody::of(request, &site.leftovers, scope.link());
+    let checked = match guard::check(request, &site.settings.limits, &scope.host) {
         Ok(checked) => checked,
         Err(refused) => return Ok(fault(refused, &asker, record)),
     };

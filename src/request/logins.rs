@@ -8,6 +8,7 @@
 //! Limits: `protection.logins`, `WAITING_MAX`.
 
 use crate::clearml::{LoginEnd, LoginTry};
+use crate::domain::failing::counted_address;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::recent::Recent;
 use crate::domain::settings::Logins as Rules;
@@ -16,7 +17,7 @@ use crate::runtime::{Deadline, now};
 use crate::telemetry::{Counter, Pace, WorkerMetrics};
 use http::StatusCode;
 use std::hash::{BuildHasher, Hash, RandomState};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -123,7 +124,7 @@ impl LoginShield {
     }
 
     fn marks(&self, tried: &LoginTry, client: IpAddr) -> Marks {
-        let network = network_of(client);
+        let network = counted_address(client);
         let user = tried.user.as_deref();
         let short = |value: u128| u64::try_from(value >> 64).unwrap_or_default();
         Marks {
@@ -311,17 +312,6 @@ struct Place<'a>(&'a AtomicUsize);
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// The address, or of IPv6 the /64: whoever has one has all of them.
-fn network_of(client: IpAddr) -> IpAddr {
-    match client.to_canonical() {
-        IpAddr::V4(ip) => IpAddr::V4(ip),
-        IpAddr::V6(ip) => {
-            let [a, b, c, d, ..] = ip.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! One request, from checked head to last body byte. `handle` is the main path: read it first.
 //!
-//! Owns: the order guard, route, protect, admit, forward, polish, held by types: `Checked`, `Admitted`, `Outgoing`, `Lease`.
+//! Owns: the order guard, route, place, protect, admit, forward, polish, held by types: `Checked`, `Admitted`, `Outgoing`, `Lease`.
 //! Leaves: what ClearML expects to `clearml`, sockets to `connection` and `upstream`.
 
 mod admit;
@@ -66,7 +66,7 @@ pub async fn handle(scope: Arc<Scope>, request: Request<Incoming>) -> Result<Res
     let mut record = scope.record(&request);
     let site = scope.site();
     let asker = respond::Asker::of(&request, &scope, &site);
-    let request = ClientBody::of(request, &site.leftovers);
+    let request = ClientBody::of(request, &site.leftovers, scope.link());
     Ok(match answer(&scope, &site, request, &mut record).await {
         Ok(answer) => answer.with_record(record, scope.link()),
         Err(fault) => respond::fault(fault, &asker, record),
@@ -92,13 +92,15 @@ async fn answer(
     scope.worker.maintenance.pass(route.service, &checked, &site.settings.maintenance, &scope.worker.metrics).await?;
     refuse_misplaced(scope, site, route, &checked)?;
     let service = asked.service;
+    // Before anything that may let it wait.
+    let permit = admit::place(scope, site)?;
     let login = protect::check(scope, site, asked, &checked, record.client).await?;
     let told = web_configuration::asked(scope, site, route, &checked);
     if told.is_some() {
         checked.ask_for_all();
     }
     let remembered = polish::remember(site, service, &checked);
-    let admitted = admit::admit(scope, site, route, checked)?;
+    let admitted = admit::admit(site, route, checked, permit)?;
     let outgoing = outgoing::prepare(admitted, scope, site, record, trace);
     let mut answer = if outgoing.websocket() {
         // Rare, as are the other boxes here: no other request keeps room for it.

@@ -130,7 +130,7 @@ fn added(
     path: &str,
     entrance: Option<Entrance<'_>>,
 ) -> Vec<(&'static str, String, &'static str)> {
-    let mut added = vec![("X-Request-Id", String::from("a new id"), "unless a trusted proxy sent one")];
+    let mut added = vec![("X-Request-Id", String::from("a new id"), "unless the request has a plain one")];
     let https = imagined.listener == ListenerKind::Https;
     if let Some(value) = https_only(settings).as_ref().and_then(|value: &HeaderValue| value.to_str().ok())
         && https

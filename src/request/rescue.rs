@@ -123,7 +123,9 @@ async fn go_on(
         let (lease, connection) = search.connection(head.len() as u64, None, now()).await.ok()?;
         let mut outbound = Outbound::new(head.clone(), OutgoingBody::empty(), Framing::Length(0));
         match deadline.bound(connection.exchange(&mut outbound, false)).await? {
-            Ok(Exchanged { head, answering, .. }) if remainder.is_given_by(head.status, &head.headers) => {
+            Ok(Exchanged { head, answering, .. })
+                if remainder.is_given_by(head.status, &head.headers, answering.size_hint().exact()) =>
+            {
                 lease.target().answered();
                 return Some((answering, lease));
             }

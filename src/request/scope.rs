@@ -96,6 +96,11 @@ impl Worker {
         self.access.flush();
     }
 
+    /// The time for running requests is over: those that are dropped now are recorded as cut off by us.
+    pub fn cut_off(&self) {
+        self.access.cut_off();
+    }
+
     /// Closes idle connections to targets and keeps no more.
     pub fn close_pool(&self) {
         self.pool.close();

@@ -1,4 +1,4 @@
-//! A slot at a target: of one that has a free one, else after a wait in the queue of the best.
+//! A slot at a target: of one as good as the best that has a free one, else after a wait in the queue of the best.
 //!
 //! Owns: whose share of a target's slots a request needs a place in, and who takes turns where requests wait.
 //! Limits: `services.*.concurrency`, `services.*.uploads`, `services.*.per_client`, `services.*.queue`,
@@ -60,9 +60,9 @@ impl<'a> Turn<'a> {
         if best.try_enter(lane, self.holder) {
             return Ok(Some(best));
         }
-        // Another target may have a free one.
+        // Another one that is as good may have a free one.
         let mut asked = tried.with(best.place());
-        while let Some(mut other) = self.group.lease(asked, reach) {
+        while let Some(mut other) = self.group.lease_beside(&best, asked) {
             if other.try_enter(lane, self.holder) {
                 return Ok(Some(other));
             }

@@ -12,10 +12,11 @@ use super::scope::Scope;
 use super::site::Site;
 use super::turn::Turn;
 use crate::domain::fault::{Fault, FaultKind};
-use crate::runtime::tunnel;
+use crate::runtime::{Passed, tunnel};
 use crate::telemetry::{AccessRecord, Counter, Gauge};
 use http::{HeaderValue, Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
+use std::sync::atomic::Ordering;
 use tokio::sync::oneshot;
 
 /// Sends an upgrade request; a 101 makes the connection a tunnel, anything else is passed on.
@@ -57,14 +58,34 @@ pub(super) async fn open(
     worker.tasks.spawn("tunnel", async move {
         let _held = (place, permit, lease, metrics.gauge(Gauge::Tunnels));
         metrics.add(Counter::TunnelsOpened, 1);
-        let Ok(mut record) = take_record.await else { return };
+        let Ok(record) = take_record.await else { return };
         let Ok(client) = client.await else { return };
-        record.upgraded = true;
-        let passed = tunnel(TokioIo::new(client), target, idle).await;
-        (record.bytes_in, record.bytes_out) = (passed.sent, passed.received);
-        if passed.idle {
+        let mut open = Open { record, passed: Passed::default(), ended: false };
+        open.record.upgraded = true;
+        let was_idle = tunnel(TokioIo::new(client), target, idle, &open.passed).await;
+        open.ended = true;
+        if was_idle {
             metrics.add(Counter::TunnelIdleTimeouts, 1);
         }
     });
     Ok(Answer(Response::from_parts(head, Source::Tunnel(Some(give_record)))))
+}
+
+/// An open tunnel; its record says what it passed, however it ends.
+struct Open {
+    record: Box<AccessRecord>,
+    passed: Passed,
+    /// By itself, and not with the process.
+    ended: bool,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let Self { record, passed, ended } = self;
+        (record.bytes_in, record.bytes_out) =
+            (passed.sent.load(Ordering::Relaxed), passed.received.load(Ordering::Relaxed));
+        if !*ended {
+            record.fault = Some(Fault::new(record.broken_off(), "the tunnel was cut"));
+        }
+    }
 }

@@ -8,7 +8,7 @@ use crate::domain::hop_by_hop::allowed_in_trailers;
 use crate::domain::settings::Settings;
 use crate::domain::units::ByteSize;
 use crate::runtime::now;
-use crate::telemetry::{Counter, UploadGuard, WorkerMetrics};
+use crate::telemetry::{AccessRecord, Counter, UploadGuard, WorkerMetrics};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use std::error::Error;
@@ -91,6 +91,20 @@ impl Upload {
     fn fail(&self, kind: FaultKind, detail: impl Into<std::borrow::Cow<'static, str>>) -> UploadError {
         let _ = self.fault.set(Fault::new(kind, detail));
         UploadError
+    }
+}
+
+/// A record under way and the body that it belongs to; the record learns how much of that came, however the request ends.
+pub(super) struct Counted<'a> {
+    pub(super) record: &'a mut AccessRecord,
+    pub(super) upload: Option<Arc<Upload>>,
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        if let Some(upload) = &self.upload {
+            self.record.bytes_in = upload.bytes();
+        }
     }
 }
 

@@ -1,14 +1,16 @@
 //! What the two ends of one client connection tell each other past the HTTP library.
 //!
-//! Two things: that the transport gave up on a client, and heads that go out before an answer (103 Early Hints), which
-//! the library has no way to send. A request gives one such head at a time and waits until it is written, so that it
-//! stands before the request's own answer and behind every earlier one.
+//! Three things: that the transport gave up on a client; that a body is still taken behind its answer; and heads that go
+//! out before an answer (103 Early Hints), which the library has no way to send. A request gives one such head at a time
+//! and waits until it is written, so that it stands before the request's own answer and behind every earlier one.
 
+use super::clock::now;
 use http::{HeaderMap, StatusCode};
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Waker};
+use std::time::Instant;
 use tokio::sync::oneshot;
 
 /// Shared by a connection's transport and its requests; cheap to clone.
@@ -25,7 +27,15 @@ struct Shared {
     /// At most one for each running request.
     interims: Mutex<VecDeque<Interim>>,
     transport: Mutex<Option<Waker>>,
+    /// Bodies that are taken behind their answers.
+    late_bodies: AtomicUsize,
+    /// When the last of them ended.
+    late_body_ended: Mutex<Option<Instant>>,
 }
+
+/// A body that is taken behind its answer; counted until it is dropped.
+#[derive(Debug)]
+pub struct LateBody(ClientLink);
 
 /// A head that goes out before its request's answer.
 #[derive(Debug)]
@@ -78,6 +88,25 @@ impl ClientLink {
         self.0.stalled.load(Ordering::Relaxed)
     }
 
+    /// A body goes on behind its answer: the connection is not idle meanwhile.
+    #[must_use]
+    pub fn late_body(&self) -> LateBody {
+        self.0.late_bodies.fetch_add(1, Ordering::Relaxed);
+        LateBody(self.clone())
+    }
+
+    /// Whether bodies are taken behind their answers.
+    #[must_use]
+    pub fn has_late_body(&self) -> bool {
+        self.0.late_bodies.load(Ordering::Relaxed) > 0
+    }
+
+    /// When the last of them ended.
+    #[must_use]
+    pub fn late_body_ended(&self) -> Option<Instant> {
+        *self.0.late_body_ended.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The hand of the request on HTTP/2 stream `stream`; 0 on HTTP/1.1.
     #[must_use]
     pub fn interims(&self, stream: u32) -> InterimSender {
@@ -108,6 +137,14 @@ impl ClientLink {
         if transport.as_ref().is_none_or(|waker| !waker.will_wake(cx.waker())) {
             *transport = Some(cx.waker().clone());
         }
+    }
+}
+
+impl Drop for LateBody {
+    fn drop(&mut self) {
+        let shared = &self.0.0;
+        *shared.late_body_ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(now());
+        shared.late_bodies.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

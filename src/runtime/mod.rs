@@ -21,7 +21,7 @@ pub use activation::activated_sockets;
 pub use clock::{Bound, Deadline, monotonic_micros, now, wall};
 pub use files::{may_write, open_file};
 pub use handover::{receive_descriptor, send_descriptor};
-pub use link::{ClientLink, Interim, InterimSender};
+pub use link::{ClientLink, Interim, InterimSender, LateBody};
 pub use memory::{memory_available, memory_resident};
 pub use notify::Notify;
 pub use places::{Place, Places};

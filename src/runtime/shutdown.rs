@@ -70,13 +70,13 @@ impl ShutdownWatch {
         self.state() == Stop::Running
     }
 
-    /// Waits until the deadline of a drain is moved; for ever when it is not.
+    /// Waits until the deadline of a drain is another than `seen`; for ever when it stays.
     ///
     /// # Cancel safety
     /// Nothing is lost when dropped.
-    pub async fn moved(&mut self) -> Deadline {
-        let before = self.state();
-        match self.0.wait_for(|stop| *stop != before).await.map(|stop| *stop) {
+    pub async fn moved(&mut self, seen: Deadline) -> Deadline {
+        let moved = |stop: &Stop| matches!(stop, Stop::Draining(deadline) if *deadline != seen);
+        match self.0.wait_for(moved).await.map(|stop| *stop) {
             Ok(Stop::Draining(deadline)) => deadline,
             Ok(Stop::Running | Stop::Leaving(_)) | Err(_) => std::future::pending().await,
         }
@@ -116,5 +116,22 @@ impl ShutdownWatch {
             Ok(Stop::Draining(deadline)) => deadline,
             Ok(Stop::Running | Stop::Leaving(_)) | Err(_) => Deadline::at(super::clock::now()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::now;
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn a_deadline_that_was_moved_before_anybody_waited_is_seen() {
+        let (shutdown, mut watch) = Shutdown::new();
+        let (first, second) = (Deadline::at(now()), Deadline::at(now() + Duration::from_secs(60)));
+        shutdown.drain(first);
+        assert_eq!(watch.draining().await, first);
+        shutdown.drain(second);
+        assert_eq!(watch.moved(first).await, second);
     }
 }

@@ -12,36 +12,32 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional_with_sizes};
 /// One direction's buffer.
 const BUFFER: usize = 16 * 1024;
 
-/// What a tunnel passed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a tunnel has passed so far.
+#[derive(Debug, Default)]
 pub struct Passed {
     /// Bytes from the first side to the second.
-    pub sent: u64,
+    pub sent: AtomicU64,
     /// Bytes from the second side to the first.
-    pub received: u64,
-    /// It ended because nothing moved for too long.
-    pub idle: bool,
+    pub received: AtomicU64,
 }
 
-/// Passes bytes between `a` and `b` until both have closed, one breaks, or nothing moved for `idle`.
+/// Passes bytes between `a` and `b` until both have closed, one breaks, or nothing moved for `idle`; true for the last.
 ///
 /// # Cancel safety
 /// Dropping the future closes both sides; bytes in its buffers are lost.
-pub async fn tunnel<A, B>(a: A, b: B, idle: Duration) -> Passed
+pub async fn tunnel<A, B>(a: A, b: B, idle: Duration, passed: &Passed) -> bool
 where
     A: AsyncRead + AsyncWrite + Unpin,
     B: AsyncRead + AsyncWrite + Unpin,
 {
     let pulse = Arc::new(Pulse::default());
-    let (sent, received) = (AtomicU64::new(0), AtomicU64::new(0));
-    let mut a = Counted { inner: a, read: &sent, pulse: &pulse };
-    let mut b = Counted { inner: b, read: &received, pulse: &pulse };
-    let timed_out = tokio::select! {
+    let mut a = Counted { inner: a, read: &passed.sent, pulse: &pulse };
+    let mut b = Counted { inner: b, read: &passed.received, pulse: &pulse };
+    tokio::select! {
         // How it ended does not matter: both sides are closed after it.
         _ = copy_bidirectional_with_sizes(&mut a, &mut b, BUFFER, BUFFER) => false,
         () = pulse.still_for(idle) => true,
-    };
-    Passed { sent: sent.into_inner(), received: received.into_inner(), idle: timed_out }
+    }
 }
 
 /// Counts movements, so that silence can be noticed without a clock read for each.
@@ -119,7 +115,8 @@ mod tests {
     #[tokio::test]
     async fn passes_both_ways_and_half_closes() {
         let ((mut client, a), (b, mut target)) = (duplex(64), duplex(64));
-        let running = tunnel(a, b, Duration::from_secs(60));
+        let passed = Passed::default();
+        let running = tunnel(a, b, Duration::from_secs(60), &passed);
         let ends = async {
             client.write_all(b"question").await.unwrap();
             client.shutdown().await.unwrap();
@@ -131,14 +128,14 @@ mod tests {
             client.read_to_string(&mut answer).await.unwrap();
             (heard, answer)
         };
-        let (passed, heard) = tokio::join!(running, ends);
+        let (idle, heard) = tokio::join!(running, ends);
         assert_eq!(heard, ("question".to_owned(), "an answer".to_owned()));
-        assert_eq!(passed, Passed { sent: 8, received: 9, idle: false });
+        assert_eq!((idle, passed.sent.into_inner(), passed.received.into_inner()), (false, 8, 9));
     }
 
     #[tokio::test(start_paused = true)]
     async fn silence_ends_it() {
         let ((_client, a), (b, _target)) = (duplex(64), duplex(64));
-        assert!(tunnel(a, b, Duration::from_secs(5)).await.idle);
+        assert!(tunnel(a, b, Duration::from_secs(5), &Passed::default()).await);
     }
 }

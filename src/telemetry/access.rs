@@ -105,6 +105,7 @@ impl AccessWriter {
             clock,
             spans: self.spans.clone(),
             enabled: AtomicBool::new(false),
+            cut_off: AtomicBool::new(false),
             lines: Mutex::default(),
         }));
         log.change(current.form.clone());
@@ -183,6 +184,8 @@ struct Inner {
     spans: Spans,
     /// Where the log is disabled, requests are counted only.
     enabled: AtomicBool,
+    /// The worker has stopped: who is dropped was cut off by us.
+    cut_off: AtomicBool,
     /// Used by one worker only, so the lock is free; never held across an await.
     lines: Mutex<Lines>,
 }
@@ -223,6 +226,11 @@ impl AccessLog {
     /// Hands the buffered lines to the writer. Called by the worker about once a second; never waits.
     pub fn flush(&self) {
         self.flush_locked(&mut self.lines());
+    }
+
+    /// Records that are dropped unanswered from here on were cut off by a stop, not left by their clients.
+    pub fn cut_off(&self) {
+        self.0.cut_off.store(true, Ordering::Relaxed);
     }
 
     fn flush_locked(&self, lines: &mut Lines) {

@@ -29,6 +29,8 @@ pub(super) struct Fields {
     pub(super) close: bool,
     /// The protocol is switched to WebSocket, if it is switched.
     pub(super) websocket: bool,
+    /// An `Upgrade` was taken.
+    upgrades: bool,
     /// A `Date` was taken.
     dated: bool,
     /// A `Server` was taken.
@@ -54,7 +56,11 @@ impl Fields {
             header::CONNECTION => self.connection(value),
             header::TRANSFER_ENCODING => self.coding(&value)?,
             header::CONTENT_LENGTH => self.length(value)?,
-            header::UPGRADE => self.websocket = value.as_bytes().eq_ignore_ascii_case(b"websocket"),
+            header::UPGRADE => {
+                self.websocket = value.as_bytes().eq_ignore_ascii_case(b"websocket");
+                self.upgrades = true;
+                self.headers.append(name, value);
+            }
             header::TE => {}
             _ if matches!(name.as_str(), "keep-alive" | "proxy-connection") => {}
             header::DATE if std::mem::replace(&mut self.dated, true) => {}
@@ -74,8 +80,14 @@ impl Fields {
         if self.chunked && self.length.is_some() {
             return Err(HeadError::Malformed("Content-Length together with Transfer-Encoding"));
         }
+        let upgrade = if self.upgrades { self.headers.remove(header::UPGRADE) } else { None };
         for value in std::mem::take(&mut self.named) {
             drop_named(&mut self.headers, &value);
+        }
+        // Names what the client has to speak (RFC 9110 section 15.5.22).
+        if let Some(upgrade) = upgrade.filter(|_| status == StatusCode::UPGRADE_REQUIRED) {
+            self.headers.insert(header::UPGRADE, upgrade);
+            self.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
         }
         if status == StatusCode::NO_CONTENT || status.is_informational() {
             self.headers.remove(header::CONTENT_LENGTH);
@@ -179,6 +191,14 @@ mod tests {
             ("TE", "x"),
         ];
         assert_eq!(passed(200, &fields), Ok(pairs(&[("x-kept", "2")])));
+    }
+
+    #[test]
+    fn what_to_upgrade_to_is_told_with_426_alone() {
+        let fields = [("Connection", "Upgrade, close"), ("Upgrade", "TLS/1.2"), ("X-Kept", "2")];
+        let told = [("x-kept", "2"), ("upgrade", "TLS/1.2"), ("connection", "upgrade")];
+        assert_eq!(passed(426, &fields), Ok(pairs(&told)));
+        assert_eq!(passed(400, &fields), Ok(pairs(&told[..1])));
     }
 
     #[test]

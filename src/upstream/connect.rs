@@ -2,7 +2,7 @@
 
 use super::connection::Connection;
 use super::race::race;
-use super::stream::Stream;
+use super::stream::{Metered, Stream};
 use super::target::Target;
 use crate::domain::addr::{TargetAddr, TargetHost};
 use crate::runtime::{Deadline, send_at_once};
@@ -194,7 +194,7 @@ impl Connector {
     ) -> Result<Stream, ConnectError> {
         let fail = |error| ConnectError::Tls(addr, error);
         let name = name_of(&target.addr().host).ok_or_else(|| fail(io::Error::other("no name to check")))?;
-        let handshake = TlsConnector::from(tls.config()).connect(name, stream);
+        let handshake = TlsConnector::from(tls.config()).connect(name, Metered::new(stream));
         let stream = deadline.or_after(self.attempt).bound(handshake).await;
         let stream = stream.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into())).map_err(fail)?;
         Ok(Stream::Tls(Box::new(stream)))

@@ -143,12 +143,16 @@ impl Connection {
         B: Body<Data = Bytes> + Unpin,
     {
         if let Io::Whole(io) = &mut self.io {
+            let before = io.taken();
             if let Poll::Ready(Err(_)) = outbound.poll_write(cx, io) {
                 return Poll::Ready(Err(NoHead::Body));
             }
             if let Stream::Tls(io) = io {
                 // Records wait in the TLS stream; what cannot be written shows when the answer is read.
                 let _flushed = Pin::new(io).poll_flush(cx);
+            }
+            if io.taken() != before {
+                outbound.leaked();
             }
         }
         loop {

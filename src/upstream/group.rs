@@ -89,14 +89,25 @@ impl Group {
             let allowed = only.rank() <= reach.worst() && !tried.has(0);
             return allowed.then(|| Lease::new(only, 0));
         }
+        self.best(tried, (reach.worst(), true))
+    }
+
+    /// Leases another target that is not in `tried` and no worse than the `leased` one, which is busy: being busy makes
+    /// no target unfit, and neither backups nor doubtful ones help out then.
+    pub fn lease_beside(&self, leased: &Lease, tried: Places) -> Option<Lease> {
+        let (target, role) = (self.targets.get(leased.place())?, self.roles.get(leased.place())?);
+        self.best(tried, (target.rank(), role.backup))
+    }
+
+    /// Of the best class up to `worst`, the target whose turn it is.
+    fn best(&self, tried: Places, worst: (Rank, bool)) -> Option<Lease> {
         let mut best = None;
         let mut places = Places::NONE;
         for (place, (target, role)) in self.targets.iter().zip(&self.roles).enumerate() {
-            let rank = target.rank();
-            if rank > reach.worst() || tried.has(place) {
+            let class = (target.rank(), role.backup);
+            if class > worst || tried.has(place) {
                 continue;
             }
-            let class = (rank, role.backup);
             if best.is_none_or(|best| class <= best) {
                 places = if best == Some(class) { places.with(place) } else { Places::NONE.with(place) };
                 best = Some(class);
@@ -276,6 +287,21 @@ mod tests {
         assert!(chosen(&group).is_empty());
         group.targets()[1].set_drained(false);
         assert_eq!(chosen(&group), [1]);
+    }
+
+    #[test]
+    fn a_busy_target_sends_to_its_equals_only() {
+        let group = group(&[("127.0.0.1:1", 1, false), ("127.0.0.1:2", 1, false), ("127.0.0.1:3", 1, true)]);
+        let beside = |place: usize| {
+            let others = (0..3).filter(|other| *other != place).fold(Places::NONE, Places::with);
+            let busy = group.lease(others, Reach::Anyone).unwrap();
+            group.lease_beside(&busy, Places::NONE.with(place)).map(|lease| lease.place())
+        };
+        assert_eq!((beside(0), beside(1)), (Some(1), Some(0)));
+        bad(&group, 1);
+        assert_eq!(beside(0), None, "neither the one that is down nor the backup");
+        refuse(&group, 0);
+        assert_eq!(beside(2), None, "nobody is as good as the backup now");
     }
 
     #[test]

@@ -52,7 +52,7 @@ pub struct Outbound<B> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Sending,
-    /// All bytes are in the socket.
+    /// All bytes are in the socket, none below TLS any more.
     Sent,
     /// The socket failed before it took one byte.
     Unsent,
@@ -118,6 +118,14 @@ where
         self.begun
     }
 
+    /// A write failed although some of it had left.
+    pub(super) fn leaked(&mut self) {
+        self.begun = true;
+        if self.state == State::Unsent {
+            self.refuse(State::Refused);
+        }
+    }
+
     /// Makes a request of which no byte was sent ready for another connection.
     pub(super) fn again(&mut self) {
         debug_assert!(!self.begun, "a request is sent once");
@@ -162,14 +170,17 @@ where
                     Ok(count) if count > 0 => self.written(count),
                     // Nothing was taken, so nothing is given up: it may be sent elsewhere.
                     Ok(_) | Err(_) if !self.begun => self.state = State::Unsent,
-                    // The kernel tells of a reset once, to whoever comes first: the reader would see a clean end.
-                    Err(error) if error.kind() == io::ErrorKind::ConnectionReset => self.refuse(State::Reset),
-                    Ok(_) | Err(_) => self.refuse(State::Refused),
+                    Ok(_) => self.refuse(State::Refused),
+                    Err(error) => self.failed(&error),
                 }
             } else if waiting {
                 return Poll::Pending;
             } else if self.body.is_none() {
-                self.state = State::Sent;
+                // TLS may have sealed what the socket has not taken yet.
+                match ready!(Pin::new(&mut *io).poll_flush(cx)) {
+                    Ok(()) => self.state = State::Sent,
+                    Err(error) => self.failed(&error),
+                }
             }
         }
     }
@@ -206,6 +217,12 @@ where
                 self.data.pop_front();
             }
         }
+    }
+
+    fn failed(&mut self, error: &io::Error) {
+        // The kernel tells of a reset once, to whoever comes first: the reader would see a clean end.
+        let reset = error.kind() == io::ErrorKind::ConnectionReset;
+        self.refuse(if reset { State::Reset } else { State::Refused });
     }
 
     /// A failed write only ends the writing: ClearML's file server answers an upload it refuses before it has read the
@@ -313,6 +330,8 @@ mod tests {
     struct Socket {
         room: VecDeque<usize>,
         writes: Vec<Vec<u8>>,
+        /// What was written stays below TLS.
+        stuck: bool,
     }
 
     impl AsyncWrite for Socket {
@@ -339,7 +358,7 @@ mod tests {
         }
 
         fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-            Poll::Ready(Ok(()))
+            if self.stuck { Poll::Pending } else { Poll::Ready(Ok(())) }
         }
 
         fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -348,7 +367,7 @@ mod tests {
     }
 
     fn socket(room: &[usize]) -> Socket {
-        Socket { room: room.iter().copied().collect(), writes: Vec::new() }
+        Socket { room: room.iter().copied().collect(), writes: Vec::new(), stuck: false }
     }
 
     fn write<B: Body<Data = Bytes> + Unpin>(
@@ -436,6 +455,24 @@ mod tests {
             let sent = text(&taken);
             assert!(sent.starts_with("HEAD\r\n\r\n") && sent.contains("he") && sent.contains("llo"), "{sent}");
         }
+    }
+
+    #[test]
+    fn a_request_of_which_a_failed_write_sent_a_part_is_not_sent_again() {
+        let mut outbound = Outbound::new(b"HEAD".to_vec(), Full::new(Bytes::from_static(b"hello")), Framing::Length(5));
+        assert!(matches!(write(&mut outbound, &mut socket(&[])), Poll::Ready(Ok(()))));
+        outbound.leaked();
+        assert!(outbound.begun() && !outbound.sent() && !outbound.sending() && outbound.kept() == 4);
+    }
+
+    #[test]
+    fn a_request_is_sent_once_nothing_of_it_is_left_below_tls() {
+        let mut outbound = Outbound::new(b"HEAD".to_vec(), Full::new(Bytes::from_static(b"hello")), Framing::Length(5));
+        let mut slow = Socket { stuck: true, ..socket(&[1_000]) };
+        assert!(write(&mut outbound, &mut slow).is_pending() && outbound.sending() && !outbound.sent());
+        slow.stuck = false;
+        assert!(matches!(write(&mut outbound, &mut slow), Poll::Ready(Ok(()))) && outbound.sent());
+        assert_eq!(text(&slow), "HEADhello");
     }
 
     #[test]

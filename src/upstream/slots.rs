@@ -196,8 +196,12 @@ impl Slots {
 
     /// Goes on with other limits; nobody loses a slot.
     fn follow(self: &Arc<Self>, max: u32, queue_max: usize) {
-        self.max.store(max, Ordering::SeqCst);
-        self.queue_max.store(queue_max, Ordering::SeqCst);
+        {
+            // Whoever begins to wait looks at the limit under this lock: before, and is seen below, or after.
+            let _queue = self.queue();
+            self.max.store(max, Ordering::SeqCst);
+            self.queue_max.store(queue_max, Ordering::SeqCst);
+        }
         self.fill();
     }
 

@@ -1,4 +1,4 @@
-//! The stream to a target: plain, or TLS.
+//! The stream to a target: plain, or TLS over a socket whose bytes are counted.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -12,14 +12,14 @@ use tokio_rustls::client::TlsStream;
 #[derive(Debug)]
 pub(super) enum Stream {
     Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsStream<Metered>>),
 }
 
 /// The side that reads, while the rest of a body is written elsewhere.
 #[derive(Debug)]
 pub(super) enum Reader {
     Plain(OwnedReadHalf),
-    Tls(ReadHalf<Box<TlsStream<TcpStream>>>),
+    Tls(ReadHalf<Box<TlsStream<Metered>>>),
 }
 
 /// The side that writes. Dropped, it ends the sending: the target sees an incomplete request.
@@ -32,9 +32,64 @@ pub(super) enum Writer {
 /// The writing side of a TLS stream.
 #[derive(Debug)]
 pub(super) struct TlsWriter {
-    io: WriteHalf<Box<TlsStream<TcpStream>>>,
+    io: WriteHalf<Box<TlsStream<Metered>>>,
     /// Whether dropping it ends the sending.
     ends: bool,
+}
+
+/// A socket below TLS. A write over TLS may fail although records of it have left: only here that is seen.
+#[derive(Debug)]
+pub(super) struct Metered {
+    io: TcpStream,
+    /// Bytes it took.
+    taken: u64,
+}
+
+impl Metered {
+    pub(super) const fn new(io: TcpStream) -> Self {
+        Self { io, taken: 0 }
+    }
+
+    fn count(&mut self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(count)) = &result {
+            self.taken += *count as u64;
+        }
+        result
+    }
+}
+
+impl AsyncRead for Metered {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Metered {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.io).poll_write(cx, bytes);
+        self.count(result)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.io).poll_write_vectored(cx, bytes);
+        self.count(result)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
 }
 
 impl Stream {
@@ -48,6 +103,14 @@ impl Stream {
                 let (reader, writer) = tokio::io::split(io);
                 (Reader::Tls(reader), Writer::Tls(TlsWriter { io: writer, ends: true }))
             }
+        }
+    }
+
+    /// Bytes that the socket below TLS took; 0 for a plain one, which itself tells what it took.
+    pub(super) fn taken(&self) -> u64 {
+        match self {
+            Self::Plain(_) => 0,
+            Self::Tls(io) => io.get_ref().0.taken,
         }
     }
 

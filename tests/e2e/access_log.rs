@@ -237,3 +237,35 @@ fn a_log_that_was_moved_away_is_opened_anew() {
     assert!(std::fs::read_to_string(&file).unwrap().contains("/behind-the-move"));
     assert_eq!(std::fs::read_to_string(folder.path().join("moved.log")).unwrap(), "");
 }
+
+#[test]
+fn what_came_of_a_body_is_counted_however_its_request_ends() {
+    let silent = Origin::script(|visit| visit.drain());
+    let proxy =
+        Run::to(&silent).conf("services { api { max_body: \"64KiB\" } }\ntimeouts { first_byte: \"500ms\" }").start();
+    let mut client = Client::https(&proxy);
+    client.send(format!("POST /too-large HTTP/1.1\r\nHost: {API}\r\nTransfer-Encoding: chunked\r\n\r\n"));
+    let chunk = format!("8000\r\n{}\r\n", "x".repeat(0x8000));
+    let _closed = client.try_send(format!("{chunk}{chunk}{chunk}0\r\n\r\n"));
+    client.answer().assert_fault(413, "client; body_too_large");
+    assert!(proxy.record_of("/too-large")["bytes_in"].as_u64() > Some(65_536));
+
+    let mut client = Client::https(&proxy);
+    client.send(post(FILES, "/unanswered", &"x".repeat(50_000)));
+    client.answer().assert_fault(504, "target; no_answer");
+    assert_eq!(proxy.record_of("/unanswered")["bytes_in"], 50_000);
+}
+
+#[test]
+fn what_a_client_sent_before_it_left_is_counted() {
+    let silent = Origin::script(|visit| visit.drain());
+    let proxy = Proxy::to(&silent);
+    let mut client = Client::https(&proxy);
+    let sent = "x".repeat(40_000);
+    client.send(format!("POST /left HTTP/1.1\r\nHost: {FILES}\r\nContent-Length: 100000\r\n\r\n{sent}"));
+    silent.wait_bytes(40_000);
+    client.reset();
+    let record = proxy.record_of("/left");
+    assert_eq!((record["status"].as_u64(), record["fault"].as_str()), (Some(499), Some("client_gone")), "{record}");
+    assert!(record["bytes_in"].as_u64() >= Some(39_000), "{record}");
+}

@@ -118,7 +118,8 @@ fn what_outlasts_the_deadline_is_cut_and_said() {
     assert!(rest.is_empty() || rest.starts_with(b"HTTP/1.1 503"), "{}", rest.escape_ascii());
     two.end();
     for path in ["/never", "/h2"] {
-        assert!(!proxy.record_of(path)["fault"].is_null(), "{path} has its line");
+        let record = proxy.record_of(path);
+        assert_eq!((record["fault"].as_str(), record["status"].as_u64()), (Some("stopping"), Some(503)), "{record}");
     }
 }
 
@@ -137,6 +138,28 @@ fn a_tunnel_is_cut_at_the_deadline() {
     assert_eq!(proxy.stop().code(), Some(0));
     client.end();
     origin.wait_ended(1);
+    let record = proxy.record_of("/ws");
+    assert_eq!((record["fault"].as_str(), record["bytes_out"].as_u64()), (Some("stopping"), Some(2)), "{record}");
+}
+
+#[test]
+fn requests_that_end_while_others_are_finished_are_logged_at_once() {
+    let [first, second] = [Gate::default(), Gate::default()];
+    let [api, files] = [waiting(&first), waiting(&second)];
+    let mut proxy = Run::at([api.addr(), api.addr(), files.addr()]).start();
+    let [mut one, mut other] = [Client::https(&proxy), Client::https(&proxy)];
+    one.send(get(API, "/one"));
+    other.send(get(FILES, "/other"));
+    api.wait_requests(1);
+    files.wait_requests(1);
+    proxy.terminate();
+    proxy.event("stopping");
+    first.open();
+    let answer = one.answer();
+    assert_eq!(proxy.record(&answer)["status"], 200);
+    second.open();
+    assert_eq!(other.answer().text(), "finished");
+    assert_eq!(proxy.wait().code(), Some(0));
 }
 
 #[test]

@@ -230,3 +230,93 @@ fn both_ends_may_send_much_before_they_read() {
     assert_eq!(client.answer().body.len(), 2_000_000);
     assert!(origin.wait_requests(1)[0].body == expected);
 }
+
+/// Reads the rest of an answer in pieces, slower than a target sends.
+fn take_slowly(client: &mut Client, length: usize) -> Vec<u8> {
+    let mut body = Vec::new();
+    while body.len() < length {
+        let piece = client.bytes((length - body.len()).min(64 << 10));
+        if piece.is_empty() {
+            break;
+        }
+        body.extend(piece);
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    body
+}
+
+#[test]
+fn a_client_that_closed_its_sending_side_gets_the_whole_of_a_large_answer() {
+    let body = pattern(4 << 20);
+    let origin = Origin::answering(
+        [format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len()).into(), body.clone()].concat(),
+    );
+    let proxy = Run::to(&origin).conf("listeners.legacy { files: [\"127.0.0.1:0\"] }").start();
+    for round in 0..4 {
+        for mut client in [Client::https(&proxy), Client::tcp(proxy.legacy("files"))] {
+            client.send(get(FILES, "/large")).finish_sending();
+            assert_eq!(client.head().status(), 200);
+            let came = take_slowly(&mut client, body.len());
+            assert!(came == body, "round {round}: {} bytes came of {}", came.len(), body.len());
+            assert_eq!(client.end(), End::Closed);
+        }
+    }
+}
+
+#[test]
+fn an_upload_over_http2_goes_on_behind_an_early_answer() {
+    let origin = Origin::script(|visit| {
+        let head = visit.head()?;
+        visit.write("HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\nok")?;
+        visit.request_after(head).map(drop)
+    });
+    let proxy = Run::to(&origin).conf("timeouts { keep_alive: \"300ms\", linger: \"60s\" }").start();
+    let mut frames = FrameClient::connect(&proxy);
+    let fields = [
+        (":method", "POST"),
+        (":scheme", "https"),
+        (":authority", FILES),
+        (":path", "/early"),
+        ("content-length", "75000"),
+    ];
+    frames.send(&Frame::headers(1, &fields, false));
+    assert_eq!(frames.outcome(1), Outcome::Status(202));
+    // Longer than a connection without requests is kept, and than one that was asked to end is left alone.
+    for number in 1..=75 {
+        std::thread::sleep(Duration::from_millis(100));
+        frames.send(&Frame::data(1, &[b'x'; 1000], number == 75));
+    }
+    assert_eq!(origin.wait_requests(1)[0].body.len(), 75_000);
+}
+
+#[test]
+fn uploads_that_wait_for_a_slot_leave_room_for_other_bodies_of_their_connection() {
+    const WINDOW: usize = 1 << 20;
+    let gate = Gate::default();
+    let behind = gate.clone();
+    let files = Origin::script(move |visit| {
+        visit.request()?;
+        behind.wait();
+        visit.write(ok("stored"))
+    });
+    let api = Origin::ok();
+    let proxy = Run::at([api.addr(), api.addr(), files.addr()])
+        .conf("services { files { uploads: 1, queue_time: \"20s\" } }")
+        .start();
+    let mut holding = Client::https(&proxy);
+    holding.send(post(FILES, "/holds", "x"));
+    files.wait_requests(1);
+    let mut frames = FrameClient::connect(&proxy);
+    frames.wait("the connection's window", |frame| frame.kind == kind::WINDOW_UPDATE && frame.stream == 0);
+    let ask = |host| [(":method", "POST"), (":scheme", "https"), (":authority", host), (":path", "/waits")];
+    for stream in [1, 3, 5, 7, 9, 11] {
+        frames.send(&Frame::headers(stream, &ask(FILES), false));
+        for _ in 0..WINDOW / (16 << 10) {
+            frames.send(&Frame::data(stream, &[0; 16 << 10], false));
+        }
+    }
+    frames.send_all(&[Frame::headers(13, &ask(API), false), Frame::data(13, b"{}", true)]);
+    assert_eq!(frames.outcome(13), Outcome::Status(200));
+    gate.open();
+    assert_eq!(holding.answer().text(), "stored");
+}

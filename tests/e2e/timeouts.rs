@@ -239,3 +239,18 @@ fn an_idle_tunnel_is_closed() {
     client.end();
     origin.wait_ended(1);
 }
+
+#[test]
+fn a_client_that_takes_nothing_of_the_last_piece_over_http2_is_cut() {
+    // Read by the proxy in 4 KiB, 16 KiB and then all that is left, which the library takes for one byte of window.
+    let origin = Origin::answering(ok(&"x".repeat(200_000)));
+    let proxy = hasty(&origin, "stalled_answer: \"500ms\"");
+    for window in [1_u32, 4_000, 21_000, 65_535] {
+        // SETTINGS_INITIAL_WINDOW_SIZE
+        let settings = [&[0, 4], window.to_be_bytes().as_slice()].concat();
+        let mut frames = FrameClient::with_settings(&proxy, &settings);
+        frames.send(&Frame::headers(1, &FrameClient::request("GET", &[]), true));
+        frames.wait("the end of the stream", |frame| frame.kind == kind::RESET && frame.stream == 1);
+        assert_eq!(proxy.record_of("/h2")["fault"], "stalled_client", "{window}");
+    }
+}

@@ -135,3 +135,25 @@ fn a_request_waits_for_an_api_server_that_is_starting() {
     });
     assert_eq!(client.answer().status, 200);
 }
+
+#[test]
+fn requests_that_wait_for_the_gate_have_their_place_among_all() {
+    let gate = Gate::default();
+    let behind = gate.clone();
+    let api = Origin::script(move |visit| {
+        visit.request()?;
+        behind.wait();
+        let json = r#"{"meta":{"result_code":401,"result_subcode":30},"data":{}}"#;
+        let head = format!("HTTP/1.1 401 UNAUTHORIZED\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", json.len());
+        visit.write(head + json)
+    });
+    let files = Origin::ok();
+    let proxy = Run::at([files.addr(), api.addr(), files.addr()]).conf(ON).conf("limits { requests: 1 }").start();
+    let mut waits = Client::https(&proxy);
+    waits.send(asked("GET", "/a", "Authorization: Bearer a.b.c\r\n"));
+    api.wait_requests(1);
+    let mut other = Client::https(&proxy);
+    other.send(asked("GET", "/b", "Authorization: Bearer d.e.f\r\n")).answer().assert_fault(503, "proxy; overloaded");
+    gate.open();
+    assert_eq!(waits.answer().status, 401);
+}

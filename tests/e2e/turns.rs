@@ -293,3 +293,16 @@ fn bodies_that_find_no_room_stream() {
     proxy.stop();
     assert_eq!(proxy.counted("clearway_limit_gathered_total"), 1);
 }
+
+#[test]
+fn a_backup_does_not_help_out_where_the_others_are_only_busy() {
+    let (origin, gate) = gated();
+    let backup = Origin::ok();
+    let list = format!("[\"{}\", {{ address: \"{}\", backup: true }}]", origin.addr(), backup.addr());
+    let proxy = Run::to(&origin).conf(ONE).conf(&format!("services {{ api {{ targets: {list} }} }}")).start();
+    let mut first = holding(&proxy, &origin);
+    let mut second = waiting(&proxy, &call("waits", "/tasks.get_all", ""), "waits");
+    gate.open();
+    assert_eq!((first.answer().status, second.answer().status), (200, 200));
+    assert_eq!((origin.requests().len(), backup.requests().len()), (2, 0));
+}

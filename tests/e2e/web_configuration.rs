@@ -151,3 +151,19 @@ fn a_file_that_never_ends_is_given_up() {
     let proxy = Run::to(&origin).conf(NAMES).start();
     Client::https(&proxy).get("one.corp", "/configuration.json").assert_fault(502, "target; bad_answer");
 }
+
+#[test]
+fn a_file_that_passes_as_it_is_has_no_body_for_head_over_http2() {
+    let origin = file("200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip", "zipped");
+    let proxy = Run::to(&origin).conf(NAMES).start();
+    let mut frames = FrameClient::connect(&proxy);
+    let fields =
+        [(":method", "HEAD"), (":scheme", "https"), (":authority", "one.corp"), (":path", "/configuration.json")];
+    frames.send(&Frame::headers(1, &fields, true));
+    assert_eq!(frames.outcome(1), Outcome::Status(200));
+    frames.send(&Frame::new(kind::PING, 0, 0, b"afterall"));
+    frames.wait("the pong", |frame| {
+        assert!(frame.kind != kind::DATA || frame.payload.is_empty(), "a body in an answer to HEAD");
+        frame.kind == kind::PING
+    });
+}

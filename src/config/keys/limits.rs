@@ -30,8 +30,9 @@ pub(super) const KEYS: &[Key] = &[
     Key::new(
         "limits.connections",
         Slot::Count(|settings| &mut settings.limits.connections, (1, COUNT_MAX)),
-        "Client connections of the whole process; further ones wait. Keep the limit on open files\n\
-         (ulimit -n) above twice this number.",
+        "Client connections of the whole process; further ones wait. One that became a tunnel counts\n\
+         among limits.tunnels instead. Keep the limit on open files (ulimit -n) above twice this\n\
+         number.",
     ),
     Key::new(
         "limits.head",
@@ -90,7 +91,8 @@ pub(super) const KEYS: &[Key] = &[
     Key::new(
         "timeouts.handshake",
         Slot::Duration(|settings| &mut settings.timeouts.handshake, WAIT),
-        "From accept to the end of the TLS handshake.",
+        "Each step up to the end of the TLS handshake: PROXY header, first byte, leave to shake hands,\n\
+         handshake.",
     ),
     Key::new(
         "timeouts.head",

@@ -128,7 +128,8 @@ struct Fields<'a> {
     length: Option<&'a [u8]>,
     coding: Option<&'a [u8]>,
     upgrade_wanted: bool,
-    upgrade_websocket: bool,
+    /// Whether the first `Upgrade` names WebSocket.
+    upgrade_websocket: Option<bool>,
 }
 
 fn examine<'a>(bytes: &'a [u8], limits: &HeadLimits, seen: &mut Seen<'a>) -> Result<Head, Fault> {
@@ -161,7 +162,7 @@ fn examine<'a>(bytes: &'a [u8], limits: &HeadLimits, seen: &mut Seen<'a>) -> Res
     }
     let body = body(&fields, line.http10)?;
     let websocket = fields.upgrade_wanted
-        && fields.upgrade_websocket
+        && fields.upgrade_websocket == Some(true)
         && !line.http10
         && body == Body::Length(0)
         && line.method == b"GET";
@@ -227,8 +228,9 @@ fn field<'a>(line: &'a [u8], fields: &mut Fields<'a>, seen: &mut Seen<'a>) -> Re
     let value = trim(value);
     match name.len() {
         4 if name.eq_ignore_ascii_case(b"host") => seen.host = Some(value),
+        // The first one counts, as for whoever sends the request on.
         7 if name.eq_ignore_ascii_case(b"upgrade") => {
-            fields.upgrade_websocket = value.eq_ignore_ascii_case(b"websocket")
+            fields.upgrade_websocket.get_or_insert(value.eq_ignore_ascii_case(b"websocket"));
         }
         10 if name.eq_ignore_ascii_case(b"connection") => {
             fields.upgrade_wanted |=
@@ -240,7 +242,7 @@ fn field<'a>(line: &'a [u8], fields: &mut Fields<'a>, seen: &mut Seen<'a>) -> Re
         17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
             once(fields.coding.replace(value), "Transfer-Encoding more than once")?;
         }
-        13..=40 if resembles_framing(name) => {
+        13.. if resembles_framing(name) => {
             return Err(malformed("a header name that resembles Content-Length or Transfer-Encoding"));
         }
         _ => {}

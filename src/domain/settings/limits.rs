@@ -6,7 +6,7 @@ use std::num::{NonZeroU64, NonZeroUsize};
 /// Sizes and counts, each counted when it bites.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Client connections of the whole process; further ones wait in the kernel's queue.
+    /// Client connections of the whole process, tunnels apart; further ones wait in the kernel's queue.
     pub connections: NonZeroUsize,
     /// A request head in bytes: request line and fields (431).
     pub head: ByteSize,

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Waits; none is a total time for a body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timeouts {
-    /// From accept to the end of the TLS handshake.
+    /// Each step before the first request: the PROXY header, the first byte, leave to shake hands, the TLS handshake.
     pub handshake: Duration,
     /// From a head's first byte (or accept) to its last (408).
     pub head: Duration,

@@ -62,7 +62,7 @@ pub struct AccessRecord {
     pub client_certificate: Option<Arc<ClientCertificate>>,
     /// The address of the target that answered, or was tried last.
     pub address: Option<Arc<str>>,
-    /// What the client saw; `None` when it saw none, logged as 499.
+    /// What the client saw; `None` when it saw none, logged as 499, or 503 where we stopped.
     pub status: Option<StatusCode>,
     /// Why it ended badly, where it did.
     pub fault: Option<Fault>,
@@ -179,18 +179,24 @@ impl AccessRecord {
         }
     }
 
-    /// The status to log: what the client saw, or 499.
-    pub(super) fn final_status(&self) -> StatusCode {
-        self.status.unwrap_or_else(|| FaultKind::ClientGone.status())
+    /// Why a request ended before its answer, where nobody said so: its client left, or the process stopped.
+    pub fn broken_off(&self) -> FaultKind {
+        if self.log.0.cut_off.load(Ordering::Relaxed) { FaultKind::Stopping } else { FaultKind::ClientGone }
     }
 
-    /// The fault to log. A request dropped without status and fault was left by its client, or by a panic of ours.
+    /// The status to log: what the client saw, or what it would have been told, 499 where it left.
+    pub(super) fn final_status(&self) -> StatusCode {
+        self.status.unwrap_or_else(|| self.broken_off().status())
+    }
+
+    /// The fault to log. A request dropped without status and fault was left by its client, or cut off by a stop or a panic
+    /// of ours.
     pub(super) fn final_fault(&self) -> Option<FaultKind> {
         match &self.fault {
             Some(fault) => Some(fault.kind),
             None if self.status.is_some() => None,
             None if std::thread::panicking() => Some(FaultKind::Internal),
-            None => Some(FaultKind::ClientGone),
+            None => Some(self.broken_off()),
         }
     }
 }

@@ -128,6 +128,9 @@ fn knows_a_websocket_from_other_upgrades() {
     let get = |fields: &str| check(&format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n")).unwrap().websocket;
     assert!(get("Connection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n"));
     assert!(!get("Connection: Upgrade\r\nUpgrade: h2c\r\n"));
+    // The first counts, as in `request::outgoing`.
+    assert!(!get("Connection: Upgrade\r\nUpgrade: h2c\r\nUpgrade: websocket\r\n"));
+    assert!(get("Connection: Upgrade\r\nUpgrade: websocket\r\nUpgrade: h2c\r\n"));
     assert!(!get("Upgrade: websocket\r\n"));
     assert!(!get("Connection: upgrade\r\nUpgrade: websocket\r\nContent-Length: 3\r\n"));
 }
