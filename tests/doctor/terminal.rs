@@ -42,8 +42,9 @@ impl Terminal {
         let theirs = rustix::pty::ioctl_tiocgptpeer(&ours, flags | rustix::pty::OpenptFlags::CLOEXEC).unwrap();
         let side = |end: &OwnedFd| Stdio::from(end.try_clone().unwrap());
         // Without it ^C would reach nobody.
-        let mut session = Command::new("/usr/bin/setsid");
-        session.arg("--ctty").arg(command.get_program()).args(command.get_args());
+        let mut session = Command::new("/usr/bin/env");
+        // Whoever starts tests in the background has ^C ignored, and everything below them as well.
+        session.args(["--default-signal=INT", "/usr/bin/setsid", "--ctty"]).arg(command.get_program()).args(command.get_args());
         session.env_clear().current_dir(command.get_current_dir().unwrap());
         session.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
         let child = session.stdin(side(&theirs)).stdout(side(&theirs)).stderr(side(&theirs)).spawn().unwrap();

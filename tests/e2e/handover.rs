@@ -4,8 +4,6 @@ use crate::support::*;
 use serde_json::Value;
 use std::net::TcpListener;
 use std::os::unix::net::UnixDatagram;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 fn upgrade(proxy: &Proxy) -> Successor {
     let (code, out, err) = proxy.command(&["upgrade", "--json"]);
@@ -91,39 +89,13 @@ fn a_process_that_cannot_start_changes_nothing() {
 fn no_request_fails_over_three_upgrades() {
     let origin = Origin::ok();
     let proxy = Run::to(&origin).conf("workers: 2\ntimeouts.leave: 2s").start();
-    let (stop, served) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-    let addr = proxy.https();
-    let clients = (0..6).map(|number| {
-        let (stop, served) = (Arc::clone(&stop), Arc::clone(&served));
-        std::thread::spawn(move || {
-            let body = "x".repeat(20_000 * number);
-            while !stop.load(Ordering::Relaxed) {
-                let mut client = Client::tls(addr, APP, Pki::shared().client(&["http/1.1"])).unwrap();
-                for _ in 0..[1, 10, 1_000][number % 3] {
-                    let answer = client.send(post(FILES, "/", &body)).answer();
-                    assert_eq!(answer.status, 200);
-                    served.fetch_add(1, Ordering::Relaxed);
-                    // As every client does.
-                    if answer.fields.to_string().contains("close") || stop.load(Ordering::Relaxed) {
-                        break;
-                    }
-                }
-            }
-        })
-    });
-    let clients = clients.collect::<Vec<_>>();
+    let uploaders = Uploaders::start(&proxy);
     let mut successors = Vec::new();
     for _ in 0..3 {
-        let before = served.load(Ordering::Relaxed);
         successors.push(upgrade(&proxy));
-        while served.load(Ordering::Relaxed) < before + 12 {
-            std::thread::yield_now();
-        }
+        uploaders.wait(12);
     }
-    stop.store(true, Ordering::Relaxed);
-    for client in clients {
-        client.join().unwrap();
-    }
+    uploaders.end();
 }
 
 #[test]

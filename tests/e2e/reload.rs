@@ -5,8 +5,6 @@ use serde_json::Value;
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::symlink;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 /// A proxy that reloads when it is told to, and never by itself.
@@ -426,42 +424,17 @@ fn a_new_listener_that_takes_any_port_leaves_the_others_theirs() {
 fn reloads_under_load(count: usize) {
     let origin = Origin::ok();
     let proxy = Run::to(&origin).conf("workers: 2\nreload { watch: false }").start();
-    let (stop, served) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-    let addr = proxy.https();
-    let clients = (0..6).map(|number| {
-        let (stop, served) = (Arc::clone(&stop), Arc::clone(&served));
-        std::thread::spawn(move || {
-            let body = "x".repeat(20_000 * number);
-            while !stop.load(Ordering::Relaxed) {
-                // Some stay on one connection, some come anew each time.
-                let mut client = Client::tls(addr, APP, Pki::shared().client(&["http/1.1"])).unwrap();
-                for _ in 0..[1, 10, 1_000][number % 3] {
-                    assert_eq!(client.send(post(FILES, "/", &body)).answer().status, 200);
-                    served.fetch_add(1, Ordering::Relaxed);
-                    if stop.load(Ordering::Relaxed) {
-                        return;
-                    }
-                }
-            }
-        })
-    });
-    let clients = clients.collect::<Vec<_>>();
+    let uploaders = Uploaders::start(&proxy);
     for number in 1..=count {
-        let before = served.load(Ordering::Relaxed);
         // Every other one changes something that all workers see.
         proxy.edit(|conf| {
             conf.lines().filter(|line| !line.contains("keep_alive")).collect::<Vec<_>>().join("\n")
                 + &format!("\ntimeouts.keep_alive: {}s\n", 200 + number % 2)
         });
         assert!(proxy.reload(number));
-        while served.load(Ordering::Relaxed) < before + 6 {
-            std::thread::yield_now();
-        }
+        uploaders.wait(6);
     }
-    stop.store(true, Ordering::Relaxed);
-    for client in clients {
-        client.join().unwrap();
-    }
+    uploaders.end();
 }
 
 #[test]

@@ -1,8 +1,8 @@
-//! Load: clients that call as ClearML's SDK does.
+//! Load: clients that call as ClearML's SDK does, and clients that upload to whoever serves a port.
 
-use super::{API, Client, DEADLINE, Proxy, post};
+use super::{API, APP, Client, DEADLINE, FILES, Pki, Proxy, post};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -73,5 +73,54 @@ impl Load {
             all.failed.extend(one.failed);
             all
         })
+    }
+}
+
+/// Clients that upload, each file larger than the one's before, and take nothing but 200 for an answer. Some stay on one
+/// connection, some come anew each time.
+pub(crate) struct Uploaders {
+    served: Arc<AtomicUsize>,
+    stop: Arc<AtomicBool>,
+    threads: Vec<thread::JoinHandle<()>>,
+}
+
+impl Uploaders {
+    /// Six of them, to the port of `proxy`, until `end`.
+    pub(crate) fn start(proxy: &Proxy) -> Self {
+        let (served, stop, addr) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)), proxy.https());
+        let threads = (0..6).map(|number| {
+            let (served, stop) = (Arc::clone(&served), Arc::clone(&stop));
+            thread::spawn(move || {
+                let body = "x".repeat(20_000 * number);
+                while !stop.load(Ordering::Relaxed) {
+                    let mut client = Client::tls(addr, APP, Pki::shared().client(&["http/1.1"])).unwrap();
+                    for _ in 0..[1, 10, 1_000][number % 3] {
+                        let answer = client.send(post(FILES, "/", &body)).answer();
+                        assert_eq!(answer.status, 200);
+                        served.fetch_add(1, Ordering::Relaxed);
+                        // As every client does.
+                        if answer.fields.to_string().contains("close") || stop.load(Ordering::Relaxed) {
+                            break;
+                        }
+                    }
+                }
+            })
+        });
+        Self { threads: threads.collect(), served, stop }
+    }
+
+    /// Waits for so many more uploads.
+    pub(crate) fn wait(&self, more: usize) {
+        let (begun, before) = (Instant::now(), self.served.load(Ordering::Relaxed));
+        while self.served.load(Ordering::Relaxed) < before + more {
+            assert!(begun.elapsed() < DEADLINE, "the uploads stand still");
+            thread::yield_now();
+        }
+    }
+
+    /// Ends them; one that failed fails the test.
+    pub(crate) fn end(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.threads.into_iter().for_each(|thread| thread.join().unwrap());
     }
 }

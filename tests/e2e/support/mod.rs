@@ -23,7 +23,7 @@ pub(crate) use frames::{Frame, FrameClient, Outcome, kind};
 pub(crate) use gate::Gate;
 pub(crate) use hpack::block;
 pub(crate) use http2::{Http2, body_of, empty};
-pub(crate) use load::Load;
+pub(crate) use load::{Load, Uploaders};
 pub(crate) use message::{Fields, Head, Received};
 pub(crate) use origin::{Origin, Port, Visit};
 pub(crate) use pki::{Leaf, Pki, provider};
