@@ -3,7 +3,7 @@
 .PHONY: help run test check ci bench pgo up down
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\): ## /  make \1\t/p' Makefile
+	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1\t/p' Makefile
 
 run: ## the proxy with stand-ins for ClearML's services, on this machine only
 	cargo run --release -- run --demo
@@ -17,10 +17,11 @@ check: ## before a commit: form, lints, house rules, documents
 ci: ## all that must be green: installs what is missing, then check, test, real clients, browser
 	bash .ci/run
 
-bench: ## Clearway beside nginx and HAProxy; writes benches/results and docs/performance.md; half an hour on a quiet machine
-	python3 benches/peers/run.py
-	python3 benches/peers/run.py memory
-	python3 benches/peers/run.py syscalls
+bench: pgo ## Clearway beside nginx and HAProxy; writes benches/results and docs/performance.md; an hour on a quiet machine
+	cargo build --release
+	python3 benches/peers/run.py --clearway target/pgo/clearway --also plain=target/release/clearway
+	python3 benches/peers/run.py memory --clearway target/pgo/clearway
+	python3 benches/peers/run.py syscalls --clearway target/pgo/clearway
 	python3 benches/peers/run.py instructions
 	python3 benches/peers/run.py report
 

@@ -11,6 +11,8 @@ from tools import ROOT
 TEMPLATE = Path(__file__).parent / "config" / "performance.template"
 PEERS = ("clearway", "nginx", "haproxy")
 TITLES = {"clearway": "Clearway", "nginx": "nginx", "haproxy": "HAProxy"}
+# Clearway as `cargo build --release` makes it, beside the build with a profile.
+PLAIN = "plain"
 # What a unit's CPU time is shown in.
 SHOWN = {"request": (1e6, "µs"), "connection": (1e6, "µs"), "page": (1e3, "ms"), "GiB": (1, "s")}
 
@@ -57,7 +59,8 @@ def figure_rows(data: dict[str, Any]) -> list[tuple[str, dict[str, Ratio], float
 
 
 def comparison(data: dict[str, Any]) -> str:
-    head = ["scenario", "target", "of nginx's", "of HAProxy's", *(f"{TITLES[peer]}" for peer in PEERS), "per"]
+    ratios = ["of nginx's", "of HAProxy's", "without a profile"]
+    head = ["scenario", "target", *ratios, *(f"{TITLES[peer]}" for peer in PEERS), "per"]
     rows = []
     for scenario, turns in measured(data):
         of_nginx = ratio(turns, "clearway", "nginx")
@@ -67,7 +70,8 @@ def comparison(data: dict[str, Any]) -> str:
         factor, unit = SHOWN[scenario.unit]
         costs = [shown(middle(turns, peer, "cpu_seconds"), factor, unit) for peer in PEERS]
         of_haproxy = ratio(turns, "clearway", "haproxy")
-        rows.append([f"`{scenario.name}`", target, str(of_nginx or "-"), str(of_haproxy or "-"), *costs, scenario.unit])
+        shares = [str(share or "-") for share in (of_nginx, of_haproxy, ratio(turns, PLAIN, "nginx"))]
+        rows.append([f"`{scenario.name}`", target, *shares, *costs, scenario.unit])
     return table(head, rows)
 
 
