@@ -44,7 +44,10 @@ impl Terminal {
         // Without it ^C would reach nobody.
         let mut session = Command::new("/usr/bin/env");
         // Whoever starts tests in the background has ^C ignored, and everything below them as well.
-        session.args(["--default-signal=INT", "/usr/bin/setsid", "--ctty"]).arg(command.get_program()).args(command.get_args());
+        session
+            .args(["--default-signal=INT", "/usr/bin/setsid", "--ctty"])
+            .arg(command.get_program())
+            .args(command.get_args());
         session.env_clear().current_dir(command.get_current_dir().unwrap());
         session.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
         let child = session.stdin(side(&theirs)).stdout(side(&theirs)).stderr(side(&theirs)).spawn().unwrap();
