@@ -44,10 +44,11 @@ impl KnownHost {
         let parsed = Authority::parse(text).map_err(|_| bad_host("an invalid host"))?;
         let start = usize::from(text.starts_with('['));
         let (name, port) = (start..start + parsed.host.len(), parsed.port);
-        let host = Host { authority, name, port };
-        // Only the first is kept: whoever names many hosts on one connection is rare.
-        let _ = self.0.set(host.clone());
-        Ok(host)
+        // Only the first is kept: whoever names many hosts on one connection is rare. In bytes of its own: the request's
+        // are part of what was read, and an idle connection would keep all of that.
+        let own = HeaderValue::from_bytes(authority.as_bytes()).map_err(|_| bad_host("an invalid host"))?;
+        let _ = self.0.set(Host { authority: own, name: name.clone(), port });
+        Ok(Host { authority, name, port })
     }
 }
 
