@@ -22,7 +22,10 @@ class Running:
         self.name = name
         self.log = folder / f"{name}.out"
         with self.log.open("wb") as output:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+            try:
+                self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+            except OSError as error:
+                raise BenchError(f"{name} cannot be started: {command[0]}: {error.strerror}") from error
 
     def pids(self) -> list[int]:
         """The process and its children, if it lives."""
