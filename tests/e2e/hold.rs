@@ -4,6 +4,9 @@ use crate::support::*;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+/// Each has one call under way at a time.
+const CLIENTS: usize = 16;
+
 /// A target that serves each request on a connection of its own, as ClearML's servers do.
 fn serving(port: Port) -> Origin {
     Origin::on(port.listen(128), |visit| {
@@ -28,7 +31,7 @@ fn a_restart_of_the_target_fails_no_call() {
     let first = serving(Port::closed());
     let addr = first.addr();
     let proxy = Run::at([addr; 3]).conf("health { enabled: true }").start();
-    let load = Load::start(&proxy, 16);
+    let load = Load::start(&proxy, CLIENTS);
     load.wait(100);
     let seen = first.requests().len();
     gone(first);
@@ -36,12 +39,15 @@ fn a_restart_of_the_target_fails_no_call() {
     proxy.event("target is not well");
     let starting = closing(Port::again(addr));
     starting.wait_connections(4);
+    let closed = starting.connections();
     gone(starting);
     let second = serving(Port::again(addr));
     load.wait(200);
     let outcome = load.end();
     assert_eq!(outcome.failed, [0_u16; 0], "{outcome:?}");
-    assert!(outcome.retried.len() <= 16, "only what ran when it went away: {outcome:?}");
+    // Of a call whose bytes were taken nobody knows what became: those that ran when the target went away, those that
+    // were accepted and closed, and those that the kernel had accepted when that ended.
+    assert!(outcome.retried.len() <= 2 * CLIENTS + closed, "{closed} were accepted and closed: {outcome:?}");
     assert!(outcome.good >= 300 && seen >= 100, "{outcome:?}");
     let calls = second.requests().into_iter().map(|request| request.asked().to_owned());
     let mut paths = calls.filter(|asked| asked.starts_with("POST ")).collect::<Vec<_>>();
