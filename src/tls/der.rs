@@ -1,4 +1,4 @@
-//! The little DER that has to be written here: a certificate with another issuer's name.
+//! The little DER that has to be written here: elements, and a certificate with another issuer's name.
 
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
@@ -55,20 +55,19 @@ fn element_length(bytes: &[u8]) -> Option<usize> {
 }
 
 /// An element of `parts` after each other.
-fn wrapped(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+pub(super) fn wrapped(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     let inside = parts.concat();
-    let mut out = vec![tag];
-    match u8::try_from(inside.len()) {
-        Ok(short) if short < 0x80 => out.push(short),
+    [vec![tag], length(inside.len()), inside].concat()
+}
+
+fn length(count: usize) -> Vec<u8> {
+    match u8::try_from(count) {
+        Ok(short) if short < 0x80 => vec![short],
         _ => {
-            let bytes = inside.len().to_be_bytes();
-            let bytes = bytes.iter().copied().skip_while(|byte| *byte == 0).collect::<Vec<_>>();
-            out.push(0x80 | u8::try_from(bytes.len()).unwrap_or(0x7f));
-            out.extend(bytes);
+            let bytes = count.to_be_bytes().into_iter().skip_while(|byte| *byte == 0).collect::<Vec<_>>();
+            [vec![0x80 | u8::try_from(bytes.len()).unwrap_or_default()], bytes].concat()
         }
     }
-    out.extend(inside);
-    out
 }
 
 #[cfg(test)]
@@ -81,6 +80,13 @@ mod tests {
             let element = wrapped(SEQUENCE, &[&vec![7; length], b""]);
             assert_eq!(element_length(&element), Some(element.len()), "{length}");
             assert_eq!(element.len() - header_length(&element).unwrap(), length);
+        }
+    }
+
+    #[test]
+    fn lengths_are_in_der() {
+        for (count, bytes) in [(0, vec![0]), (127, vec![127]), (128, vec![0x81, 128]), (300, vec![0x82, 1, 44])] {
+            assert_eq!(length(count), bytes);
         }
     }
 

@@ -3,6 +3,7 @@
 //! Everything is ASCII: other bytes are written as RFC 4514 and RFC 3986 write them, so that no name can end a line,
 //! pretend to be two names or be read in two ways.
 
+use super::der::wrapped;
 use crate::domain::facts::ClientCertificate;
 use aws_lc_rs::digest::{SHA256, digest};
 use rustls::pki_types::CertificateDer;
@@ -62,21 +63,8 @@ fn attribute(attribute: &AttributeTypeAndValue<'_>) -> String {
         // The whole value in BER, which every reader takes.
         (known, _) => {
             let value = attribute.attr_value();
-            let mut ber = vec![u8::try_from(value.tag().0).unwrap_or_default()];
-            ber.extend(length(value.data.len()));
-            ber.extend(value.data);
+            let ber = wrapped(u8::try_from(value.tag().0).unwrap_or_default(), &[value.data]);
             format!("{}=#{}", known.unwrap_or(&oid), hex(&ber))
-        }
-    }
-}
-
-/// A length in DER.
-fn length(count: usize) -> Vec<u8> {
-    match u8::try_from(count) {
-        Ok(short) if short < 0x80 => vec![short],
-        _ => {
-            let bytes = count.to_be_bytes().into_iter().skip_while(|byte| *byte == 0).collect::<Vec<_>>();
-            [vec![0x80 | u8::try_from(bytes.len()).unwrap_or_default()], bytes].concat()
         }
     }
 }
@@ -204,12 +192,5 @@ mod tests {
             read(&[], names).names,
             "DNS:agent-1.example, URI:spiffe://example/agent-1%2C%20DNS:evil, email:a@b.example, IP:10.0.0.1"
         );
-    }
-
-    #[test]
-    fn lengths_are_in_der() {
-        for (count, bytes) in [(0, vec![0]), (127, vec![127]), (128, vec![0x81, 128]), (300, vec![0x82, 1, 44])] {
-            assert_eq!(length(count), bytes);
-        }
     }
 }
