@@ -30,6 +30,15 @@ struct Host {
     port: Option<u16>,
 }
 
+impl Host {
+    /// The same in bytes of its own: those of a request are part of what was read, and an idle connection would keep all
+    /// of that.
+    fn apart(&self) -> Self {
+        let own = HeaderValue::from_bytes(self.authority.as_bytes());
+        Self { authority: own.unwrap_or_else(|_| self.authority.clone()), ..self.clone() }
+    }
+}
+
 impl KnownHost {
     /// The parts of `text`, a `Host` or `:authority`; `value` makes a header value of it.
     ///
@@ -44,11 +53,9 @@ impl KnownHost {
         let parsed = Authority::parse(text).map_err(|_| bad_host("an invalid host"))?;
         let start = usize::from(text.starts_with('['));
         let (name, port) = (start..start + parsed.host.len(), parsed.port);
-        // Only the first is kept: whoever names many hosts on one connection is rare. In bytes of its own: the request's
-        // are part of what was read, and an idle connection would keep all of that.
-        let own = HeaderValue::from_bytes(authority.as_bytes()).map_err(|_| bad_host("an invalid host"))?;
-        let _ = self.0.set(Host { authority: own, name: name.clone(), port });
-        Ok(Host { authority, name, port })
+        let host = Host { authority, name, port };
+        self.0.get_or_init(|| host.apart());
+        Ok(host)
     }
 }
 

@@ -14,8 +14,6 @@ pub struct Tasks(Arc<Inner>);
 struct Inner {
     live: AtomicUsize,
     panicked: AtomicUsize,
-    /// Those of them that nobody has asked for yet.
-    untold: AtomicUsize,
     ended: Notify,
 }
 
@@ -24,7 +22,7 @@ struct Inner {
 pub struct TaskCount {
     /// Running or waiting.
     pub live: usize,
-    /// Ended by a panic since the start.
+    /// Ended by a panic, and not taken account of yet: `Tasks::take_panics`.
     pub panicked: usize,
 }
 
@@ -68,7 +66,7 @@ impl Tasks {
     /// Panics since this was asked last.
     #[must_use]
     pub fn take_panics(&self) -> u64 {
-        self.0.untold.swap(0, Ordering::Relaxed) as u64
+        self.0.panicked.swap(0, Ordering::Relaxed) as u64
     }
 
     /// Waits until no task is left.
@@ -90,7 +88,6 @@ impl Drop for Running {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.tasks.0.panicked.fetch_add(1, Ordering::Relaxed);
-            self.tasks.0.untold.fetch_add(1, Ordering::Relaxed);
             tracing::error!(task = self.name, "a task panicked; what it did is lost, and nothing else");
         }
         if self.tasks.0.live.fetch_sub(1, Ordering::AcqRel) == 1 {
