@@ -2,26 +2,20 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { open, removeFolder, startBrowser, startDemo, temporaryFolder } from './support.js';
+import { open, startBrowser, startVisit } from './support.js';
 
 const DOMAIN = 'clearml.localhost';
-let folder, demo, browser, app, api;
+let visit, demo, browser, app, api;
 
 before(async () => {
-  folder = temporaryFolder();
-  demo = await startDemo(folder);
+  visit = await startVisit();
+  ({ demo, browser } = visit);
   app = `https://app.${DOMAIN}:${demo.ports.https}`;
   api = `https://api.${DOMAIN}:${demo.ports.https}`;
-  browser = await startBrowser(folder, demo.authority());
 });
 
 after(async () => {
-  await browser?.close();
-  try {
-    await demo?.stop();
-  } finally {
-    removeFolder(folder);
-  }
+  await visit?.close();
 });
 
 test('the page opens over HTTP/2 with the local CA trusted', async () => {
@@ -71,7 +65,7 @@ test('every answer that the browser got has its line in the access log', async (
 });
 
 test('a browser without the CA refuses the page', async () => {
-  const stranger = await startBrowser(folder);
+  const stranger = await startBrowser(visit.folder);
   try {
     await assert.rejects(open(stranger, `${app}/`), /ERR_CERT_AUTHORITY_INVALID/);
   } finally {

@@ -4,17 +4,16 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { after, before, test } from 'node:test';
-import { open, removeFolder, startBrowser, startDemo, temporaryFolder } from './support.js';
+import { open, startVisit } from './support.js';
 
 const DOMAIN = 'clearml.localhost';
-let folder, demo, browser, app, api, stranger, foreign;
+let visit, demo, browser, app, api, stranger, foreign;
 
 before(async () => {
-  folder = temporaryFolder();
-  demo = await startDemo(folder);
+  visit = await startVisit();
+  ({ demo, browser } = visit);
   app = `https://app.${DOMAIN}:${demo.ports.https}`;
   api = `https://api.${DOMAIN}:${demo.ports.https}`;
-  browser = await startBrowser(folder, demo.authority());
   await browser.addCookies([
     { name: 'clearml_token_basic', value: 'x', domain: `.${DOMAIN}`, path: '/', secure: true, sameSite: 'None' },
   ]);
@@ -30,14 +29,9 @@ before(async () => {
 });
 
 after(async () => {
-  await browser?.close();
   stranger?.closeAllConnections();
   stranger?.close();
-  try {
-    await demo?.stop();
-  } finally {
-    removeFolder(folder);
-  }
+  await visit?.close();
 });
 
 test('a link to an action gets 403', async () => {

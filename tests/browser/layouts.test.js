@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { open, removeFolder, startBrowser, startDemo, temporaryFolder } from './support.js';
+import { open, startVisit } from './support.js';
 
 // All below localhost, so that browsers find them and one local CA covers them.
 const SETTINGS = {
@@ -21,21 +21,15 @@ const LOGIN = `Basic ${btoa('CLEARWAYDEMO0000ACCESSKEY:clearway-demo-secret-key'
 
 const PIXEL = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==';
 
-let folder, demo, browser;
+let visit, demo, browser;
 
 before(async () => {
-  folder = temporaryFolder();
-  demo = await startDemo(folder, SETTINGS);
-  browser = await startBrowser(folder, demo.authority());
+  visit = await startVisit(SETTINGS);
+  ({ demo, browser } = visit);
 });
 
 after(async () => {
-  await browser?.close();
-  try {
-    await demo?.stop();
-  } finally {
-    removeFolder(folder);
-  }
+  await visit?.close();
 });
 
 /** Logs in as the UI does, uploads an image as a report does, and says which of `sources` show it. */

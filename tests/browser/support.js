@@ -19,7 +19,7 @@ export function temporaryFolder() {
 }
 
 /** Starts `clearway run --demo` on free ports and waits until it says that it is ready; with `settings`, as variables. */
-export function startDemo(folder, settings) {
+function startDemo(folder, settings) {
   return start(folder, ['run', '--demo', ...(settings ? [] : ['--https-port', '0', '--http-port', '0'])], settings);
 }
 
@@ -120,6 +120,27 @@ export async function startBrowser(folder, authority) {
       '--disable-sync',
     ],
   });
+}
+
+/** The demo, with `settings` as variables, and a browser that trusts its CA; `close` ends both and removes their files. */
+export async function startVisit(settings) {
+  const visit = { folder: temporaryFolder() };
+  visit.close = async () => {
+    await visit.browser?.close();
+    try {
+      await visit.demo?.stop();
+    } finally {
+      removeFolder(visit.folder);
+    }
+  };
+  try {
+    visit.demo = await startDemo(visit.folder, settings);
+    visit.browser = await startBrowser(visit.folder, visit.demo.authority());
+  } catch (error) {
+    await visit.close();
+    throw error;
+  }
+  return visit;
 }
 
 /** Opens `url` and gives the page with all that went over the wire or into the console meanwhile; a page that never

@@ -1,6 +1,7 @@
 //! Reload: the same sources read again, swapped whole or refused; nothing that runs notices.
 
 use crate::support::*;
+use crate::turns::gated;
 use serde_json::Value;
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
@@ -132,15 +133,7 @@ fn a_configuration_that_is_gone_or_says_nothing_is_refused() {
 
 #[test]
 fn a_refused_reload_leaves_targets_as_they_were() {
-    let gate = Gate::default();
-    let behind = gate.clone();
-    let origin = Origin::script(move |visit| {
-        loop {
-            visit.request()?;
-            behind.wait();
-            visit.write(ok("ok"))?;
-        }
-    });
+    let (origin, gate) = gated();
     let proxy = deaf(&origin).start();
     proxy.edit(|conf| conf + "services.api.concurrency: 1\naccess_log.file: \"/nonexistent/log\"\n");
     assert!(!proxy.reload(1));

@@ -204,6 +204,11 @@ function ofAll(second, read) {
   return ['app', 'api', 'files', 'none'].reduce((sum, name) => sum + read(second[name]), 0);
 }
 
+/** Requests that failed in the last minute. */
+function failedLately() {
+  return seconds.slice(-60).reduce((sum, second) => sum + ofAll(second, (line) => line.failed), 0);
+}
+
 // ---- The parts of the page ---------------------------------------------------------------------------------------
 
 function show() {
@@ -225,12 +230,12 @@ function show() {
 }
 
 function calm() {
-  const failed = seconds.slice(-60).reduce((sum, second) => sum + ofAll(second, (line) => line.failed), 0);
+  const failed = failedLately();
   return failed === 0 ? 'All services answer, and no request has failed in the last minute.' : `${plural(failed, 'request')} failed in the last minute.`;
 }
 
 function showFigures() {
-  const failed = seconds.slice(-60).reduce((sum, second) => sum + ofAll(second, (line) => line.failed), 0);
+  const failed = failedLately();
   const { status, uploads } = latest;
   const speed = [...uploadRates.values()].reduce((sum, upload) => sum + upload.speed, 0);
   const [half] = seconds.findLast((second) => second.api.quantiles_ms)?.api.quantiles_ms ?? [];
