@@ -1,6 +1,7 @@
 //! Small bodies of API calls, taken in whole before a target is asked: a slow client then keeps no Python thread.
 //!
 //! Limits: `limits.gathered_body` of each, `limits.gathered` of all together; what is over streams as an upload does.
+//! A body that is said to be empty is waited for in any case.
 //! The client's pace is watched as for any body.
 
 use super::outgoing::Outgoing;
@@ -52,6 +53,8 @@ pub(super) async fn gather(
 ) -> Result<(Lane, Option<Room>), Fault> {
     let Some((body, framing)) = outgoing.outbound.body_mut() else { return Ok((Lane::Calls, None)) };
     let length = match framing {
+        // HTTP/2 may say so and send something: then the head alone must not reach a target as a whole request.
+        Framing::Length(0) => 0,
         Framing::Length(length)
             if outgoing.service == ServiceName::Api && length <= site.settings.gathering.body.get() =>
         {
@@ -59,13 +62,14 @@ pub(super) async fn gather(
         }
         _ => return Ok((Lane::Uploads, None)),
     };
-    let Some(room) = Room::take(worker, site, length) else {
+    let room = Room::take(worker, site, length);
+    if room.is_none() && length > 0 {
         worker.metrics.add(Counter::GatheredFull, 1);
         return Ok((Lane::Uploads, None));
-    };
+    }
     if body.gather(length).await.is_err() {
         let fault = upload.and_then(|upload| upload.fault().cloned());
         return Err(fault.unwrap_or_else(|| Fault::new(FaultKind::BadBody, "the request body ended early")));
     }
-    Ok((Lane::Calls, Some(room)))
+    Ok((Lane::Calls, room))
 }

@@ -83,7 +83,7 @@ pub(super) fn prepare(admitted: Admitted, scope: &Scope, site: &Site, record: &A
         head.field(header::TE.as_str(), b"trailers");
     }
     head.0.extend_from_slice(b"\r\n");
-    let (body, upload) = if framing == Framing::Length(0) {
+    let (body, upload) = if body.is_end_stream() {
         (OutgoingBody::empty(), None)
     } else {
         let shown = is_upload(framing).then(|| record.begin_upload(length_of(framing)));

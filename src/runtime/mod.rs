@@ -29,7 +29,7 @@ pub use process::{ProcessUse, process_use};
 pub use program::{ProgramEnd, run_program};
 pub use shutdown::{Shutdown, ShutdownWatch, Stop};
 pub use signals::{ReloadSignals, ReopenSignal, StopSignals, reload_signals, reopen_signal, stop_signals};
-pub use sockets::{ListenError, adopt, listen, probe, send_at_once, set_give_up};
+pub use sockets::{Begun, ListenError, adopt, begin_connect, listen, probe, send_at_once, set_give_up};
 pub use tasks::{TaskCount, Tasks};
 pub use tunnel::{Passed, tunnel};
 pub use worker::{WorkerId, Workers, run_here, start_workers};

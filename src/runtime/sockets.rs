@@ -1,9 +1,10 @@
 //! Socket options: what the kernel is told about listening, client and target sockets.
 
+use rustix::io::Errno;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::AsFd;
 use std::time::Duration;
-use tokio::net::TcpStream;
 
 /// Connections that wait in the kernel for `accept`, per worker and address.
 const BACKLOG: i32 = 4_096;
@@ -92,11 +93,35 @@ fn open(addr: SocketAddr, shared: bool) -> std::io::Result<Socket> {
     Ok(socket)
 }
 
+/// A connection that was begun. Its socket does not block, and no executor knows it.
+#[derive(Debug)]
+pub enum Begun {
+    /// It is there.
+    Made(TcpStream),
+    /// The socket becomes writable once it is there, or has failed.
+    UnderWay(TcpStream),
+}
+
+/// Begins a connection to `addr`. On this machine, and to its containers, it is there when the call returns.
+///
+/// # Errors
+/// The operating system's, where it knows at once. A refusal shows later, as the error of the socket.
+pub fn begin_connect(addr: SocketAddr) -> std::io::Result<Begun> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
+    match socket.connect(&addr.into()) {
+        Err(error) if error.raw_os_error() != Some(Errno::INPROGRESS.raw_os_error()) => return Err(error),
+        // The system says that it is under way, however soon it is there.
+        Ok(()) | Err(_) => {}
+    }
+    let socket = TcpStream::from(socket);
+    Ok(if socket.peer_addr().is_ok() { Begun::Made(socket) } else { Begun::UnderWay(socket) })
+}
+
 /// Lets no write wait for the acknowledgement of an earlier one: a body follows its head in a write of its own.
 ///
 /// # Errors
 /// The operating system's.
-pub fn send_at_once(socket: &TcpStream) -> std::io::Result<()> {
+pub fn send_at_once(socket: &impl AsFd) -> std::io::Result<()> {
     SockRef::from(socket).set_tcp_nodelay(true)
 }
 
@@ -107,7 +132,7 @@ mod tests {
     #[test]
     fn accepted_sockets_inherit_the_listeners_options() {
         let listener = listen(([127, 0, 0, 1], 0).into(), Duration::from_secs(7)).unwrap();
-        let _client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         listener.set_nonblocking(false).unwrap();
         let accepted = Socket::from(listener.accept().unwrap().0);
         assert!(accepted.tcp_nodelay().unwrap());

@@ -1,18 +1,20 @@
 //! Dialling a target: its addresses, then TLS where it speaks it.
 
 use super::connection::Connection;
+use super::plain::Plain;
 use super::race::race;
 use super::stream::{Metered, Stream};
 use super::target::Target;
 use crate::domain::addr::{TargetAddr, TargetHost};
-use crate::runtime::{Deadline, send_at_once};
+use crate::runtime::{Begun, Deadline, begin_connect};
 use crate::telemetry::{Counter, WorkerMetrics};
 use crate::tls::{ClientTls, name_of};
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{self, SocketAddr};
 use std::time::Duration;
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -123,6 +125,31 @@ pub async fn secure(
     secured.ok_or(ConnectError::Deadline)?.map_err(|error| ConnectError::Tls(addr, error))
 }
 
+/// The socket once its connection, which is under way, is there.
+///
+/// # Cancel safety
+/// The connection is given up.
+async fn connected(socket: net::TcpStream) -> io::Result<TcpStream> {
+    let stream = TcpStream::from_std(socket)?;
+    loop {
+        let ready = stream.ready(Interest::WRITABLE).await?;
+        if let Some(error) = stream.take_error()? {
+            return Err(error);
+        }
+        // The executor may have been told too early.
+        let there = || {
+            stream.peer_addr().map_err(|error| match error.kind() {
+                io::ErrorKind::NotConnected => io::ErrorKind::WouldBlock.into(),
+                _ => error,
+            })
+        };
+        match stream.try_io(Interest::WRITABLE, there) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && !ready.is_write_closed() => {}
+            there => return there.map(|_| stream),
+        }
+    }
+}
+
 impl Connector {
     /// A connector whose attempts on one address last at most `attempt`, for answers with heads up to `answer_head`.
     #[must_use]
@@ -174,14 +201,18 @@ impl Connector {
         Ok(Connection::new(stream, target.id(), self.answer_head))
     }
 
-    async fn attempt(&self, addr: SocketAddr, deadline: Deadline) -> io::Result<TcpStream> {
-        let attempt = deadline.or_after(self.attempt).bound(TcpStream::connect(addr)).await;
+    async fn attempt(&self, addr: SocketAddr, deadline: Deadline) -> io::Result<Plain> {
+        let socket = match begin_connect(addr)? {
+            // Nearby, and the usual case: nobody has to wait for anything.
+            Begun::Made(socket) => return Ok(Plain::fresh(socket)),
+            Begun::UnderWay(socket) => socket,
+        };
+        let attempt = deadline.or_after(self.attempt).bound(connected(socket)).await;
         let stream = attempt.unwrap_or_else(|| {
             self.metrics.add(Counter::ConnectTimeouts, 1);
             Err(io::Error::from(io::ErrorKind::TimedOut))
-        })?;
-        send_at_once(&stream)?;
-        Ok(stream)
+        });
+        stream.map(Plain::registered)
     }
 
     async fn secure(
@@ -189,9 +220,10 @@ impl Connector {
         target: &Target,
         tls: &ClientTls,
         addr: SocketAddr,
-        stream: TcpStream,
+        stream: Plain,
         deadline: Deadline,
     ) -> Result<Stream, ConnectError> {
+        let stream = stream.into_known().map_err(|error| ConnectError::Dial(addr, error))?;
         let fail = |error| ConnectError::Tls(addr, error);
         let name = name_of(&target.addr().host).ok_or_else(|| fail(io::Error::other("no name to check")))?;
         let handshake = TlsConnector::from(tls.config()).connect(name, Metered::new(stream));
@@ -200,3 +232,6 @@ impl Connector {
         Ok(Stream::Tls(Box::new(stream)))
     }
 }
+
+#[cfg(test)]
+mod tests;

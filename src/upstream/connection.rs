@@ -60,14 +60,17 @@ impl Connection {
     }
 
     /// Parts the writing of a body that goes on from the reading of its answer.
-    pub(super) fn split(self) -> (Self, Option<Writer>) {
-        match self.io {
+    ///
+    /// # Errors
+    /// The executor cannot take the socket; not after something was read from it.
+    pub(super) fn split(self) -> io::Result<(Self, Option<Writer>)> {
+        Ok(match self.io {
             Io::Whole(io) => {
-                let (reader, writer) = io.split();
+                let (reader, writer) = io.split()?;
                 (Self { io: Io::Reading(reader), ..self }, Some(writer))
             }
             Io::Reading(_) => (self, None),
-        }
+        })
     }
 
     /// The connection as it is kept for the next request.
@@ -109,7 +112,7 @@ impl Connection {
 }
 
 impl Io {
-    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Whole(Stream::Plain(io)) => io.poll_read_ready(cx),
             Self::Reading(Reader::Plain(io)) => io.as_ref().poll_read_ready(cx),

@@ -112,7 +112,8 @@ impl Connection {
         let AnswerHead { parts, end, keeps_alive, websocket } = head;
         let mut reset = Reset::Seen(outbound.reset());
         let sent = outbound.sent();
-        let (connection, writer) = if outbound.sending() { self.split() } else { (self, None) };
+        let parted = if outbound.sending() { self.split() } else { Ok((self, None)) };
+        let (connection, writer) = parted.map_err(ExchangeError::Broken)?;
         let rest = writer.map(|writer| {
             let seen = Arc::new(AtomicBool::new(false));
             reset = Reset::Awaited(Arc::clone(&seen));

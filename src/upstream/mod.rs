@@ -16,6 +16,7 @@ mod group;
 mod inquiry;
 mod outbound;
 mod past;
+mod plain;
 mod pool;
 mod race;
 mod resolve;

@@ -73,7 +73,8 @@ where
     /// A request with `head` (request line to empty line) and `body`, whose framing the head announces.
     #[must_use]
     pub fn new(head: Vec<u8>, body: B, framing: Framing) -> Self {
-        Self::in_state(State::Sending, head, (framing != Framing::Length(0)).then_some(body), framing)
+        let body = (framing != Framing::Length(0) || !body.is_end_stream()).then_some(body);
+        Self::in_state(State::Sending, head, body, framing)
     }
 
     fn in_state(state: State, lead: Vec<u8>, body: Option<B>, framing: Framing) -> Self {
@@ -293,9 +294,9 @@ where
 
     fn end(&mut self, trailers: Option<HeaderMap>) -> Result<(), BodyFailed> {
         self.body = None;
-        if self.framing != Framing::Chunked {
+        if let Framing::Length(length) = self.framing {
             // A body that is shorter than its length must never look complete.
-            return Err(BodyFailed);
+            return if self.given == length { Ok(()) } else { Err(BodyFailed) };
         }
         self.next_lead();
         self.lead.extend_from_slice(if self.given == 0 { b"0\r\n" } else { b"\r\n0\r\n" });
@@ -477,10 +478,14 @@ mod tests {
 
     #[test]
     fn a_body_that_does_not_fit_its_length_is_never_completed() {
-        for (length, list) in [(5, &["abc"][..]), (2, &["abc"])] {
+        for (length, list) in [(5, &["abc"][..]), (2, &["abc"]), (0, &["", "a"])] {
             let mut outbound = Outbound::new(b"H".to_vec(), pieces(list), Framing::Length(length));
             assert!(matches!(write(&mut outbound, &mut socket(&[1_000; 9])), Poll::Ready(Err(BodyFailed))), "{length}");
         }
+        let (mut empty, mut taken) =
+            (Outbound::new(b"H".to_vec(), pieces(&[""]), Framing::Length(0)), socket(&[1_000]));
+        assert!(matches!(write(&mut empty, &mut taken), Poll::Ready(Ok(()))) && empty.sent());
+        assert_eq!(text(&taken), "H");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The stream to a target: plain, or TLS over a socket whose bytes are counted.
 
+use super::plain::Plain;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -11,7 +12,7 @@ use tokio_rustls::client::TlsStream;
 /// A stream to a target.
 #[derive(Debug)]
 pub(super) enum Stream {
-    Plain(TcpStream),
+    Plain(Plain),
     Tls(Box<TlsStream<Metered>>),
 }
 
@@ -93,17 +94,21 @@ impl AsyncWrite for Metered {
 }
 
 impl Stream {
-    pub(super) fn split(self) -> (Reader, Writer) {
-        match self {
+    /// Parts the two sides.
+    ///
+    /// # Errors
+    /// The executor cannot take the socket.
+    pub(super) fn split(self) -> io::Result<(Reader, Writer)> {
+        Ok(match self {
             Self::Plain(io) => {
-                let (reader, writer) = io.into_split();
+                let (reader, writer) = io.into_split()?;
                 (Reader::Plain(reader), Writer::Plain(writer))
             }
             Self::Tls(io) => {
                 let (reader, writer) = tokio::io::split(io);
                 (Reader::Tls(reader), Writer::Tls(TlsWriter { io: writer, ends: true }))
             }
-        }
+        })
     }
 
     /// Bytes that the socket below TLS took; 0 for a plain one, which itself tells what it took.
@@ -116,11 +121,11 @@ impl Stream {
 
     /// Whether nothing came and nobody closed. Asks the kernel only when the executor saw an event.
     pub(super) fn quiet(&mut self) -> bool {
-        let mut byte = [0];
         match self {
-            Self::Plain(io) => io.try_read(&mut byte).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock),
+            Self::Plain(io) => io.quiet(),
             // Nobody else waits for an idle connection, so no waker is lost. Session tickets are taken in on the way.
             Self::Tls(io) => {
+                let mut byte = [0];
                 let mut buf = ReadBuf::new(&mut byte);
                 Pin::new(io).poll_read(&mut Context::from_waker(Waker::noop()), &mut buf).is_pending()
             }

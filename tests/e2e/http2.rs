@@ -177,6 +177,30 @@ fn a_length_that_does_not_fit_the_data_is_a_stream_error_and_never_completed() {
 }
 
 #[test]
+fn a_body_that_is_said_to_be_empty_is_one_once_it_ends() {
+    let origin = Origin::ok();
+    let proxy = Proxy::to(&origin);
+    for (host, count) in [(API, 1), (FILES, 2)] {
+        let mut frames = FrameClient::connect(&proxy);
+        let fields = [
+            (":method", "POST"),
+            (":scheme", "https"),
+            (":authority", host),
+            (":path", "/h2"),
+            ("content-length", "0"),
+        ];
+        frames.send(&Frame::headers(1, &fields, false));
+        frames.send(&Frame::data(1, b"", false));
+        frames.send(&Frame::data(1, b"", true));
+        let outcome = frames.outcome(1);
+        assert!(matches!(outcome, Outcome::Status(200)), "{host}: {outcome:?}");
+        let requests = origin.requests();
+        assert_eq!(requests.len(), count);
+        assert!(requests.iter().all(|request| request.asked() == "POST /h2" && request.body.is_empty()));
+    }
+}
+
+#[test]
 fn pseudo_headers_in_trailers_are_a_stream_error() {
     let origin = Origin::answering("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok");
     let proxy = Proxy::to(&origin);

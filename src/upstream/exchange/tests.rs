@@ -5,8 +5,11 @@
 
 use super::super::connection::Connection;
 use super::super::outbound::{Framing, Outbound};
+use super::super::plain::Plain;
+use super::super::plain::tests::there;
 use super::super::stream::Stream;
 use super::{ExchangeError, Exchanged};
+use crate::runtime::begin_connect;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, header};
 use http_body_util::{BodyExt, Empty};
@@ -15,6 +18,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use std::future::poll_fn;
 use std::io::Write as _;
+use std::net;
 use std::time::Duration;
 use tokio::net::TcpStream;
 
@@ -248,7 +252,7 @@ impl Case {
 }
 
 /// A connection whose other end sends `pieces`, each on its own, and closes.
-async fn sending(pieces: Vec<Vec<u8>>) -> (TcpStream, std::thread::JoinHandle<()>) {
+fn sending(pieces: Vec<Vec<u8>>) -> (net::TcpStream, std::thread::JoinHandle<()>) {
     let listener = crate::runtime::listen(([127, 0, 0, 1], 0).into(), Duration::from_secs(60)).unwrap();
     listener.set_nonblocking(false).unwrap();
     let addr = listener.local_addr().unwrap();
@@ -270,7 +274,7 @@ async fn sending(pieces: Vec<Vec<u8>>) -> (TcpStream, std::thread::JoinHandle<()
             std::thread::sleep(Duration::from_micros(200));
         }
     });
-    (TcpStream::connect(addr).await.unwrap(), sender)
+    (there(begin_connect(addr).unwrap()), sender)
 }
 
 fn pairs(fields: &HeaderMap) -> Vec<(String, Vec<u8>)> {
@@ -282,10 +286,10 @@ fn pairs(fields: &HeaderMap) -> Vec<(String, Vec<u8>)> {
 }
 
 async fn by_us(case: &Case, pieces: Vec<Vec<u8>>) -> Read {
-    let (stream, sender) = sending(pieces).await;
+    let (stream, sender) = sending(pieces);
     let head = format!("{} / HTTP/1.1\r\nHost: a\r\n\r\n", case.method).into_bytes();
     let mut outbound = Outbound::new(head, Empty::<Bytes>::new(), Framing::Length(0));
-    let connection = Connection::new(Stream::Plain(stream), 0, 64 * 1024);
+    let connection = Connection::new(Stream::Plain(Plain::fresh(stream)), 0, 64 * 1024);
     let read = match connection.exchange(&mut outbound, case.method == Method::HEAD).await {
         Err(ExchangeError::Unsent | ExchangeError::Body) => panic!("the request was sent"),
         Err(_) => Read::Refused,
@@ -312,8 +316,9 @@ async fn taken(Exchanged { head, mut answering, .. }: Exchanged<Empty<Bytes>>) -
 }
 
 async fn by_hyper(case: &Case, pieces: Vec<Vec<u8>>) -> Read {
-    let (stream, sender) = sending(pieces).await;
-    let (mut requests, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+    let (stream, sender) = sending(pieces);
+    let (mut requests, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(TcpStream::from_std(stream).unwrap())).await.unwrap();
     #[allow(clippy::disallowed_methods, reason = "the library wants its connection driven beside the request")]
     let driving = tokio::spawn(connection);
     let request = Request::builder().method(case.method.clone()).uri("/").header("host", "a");
