@@ -98,7 +98,11 @@ const CRATES: &[(&str, &[&str])] = &[
 const PRIVILEGES: &[(&str, &[&str], &str)] = &[
     ("tokio::spawn(", &["runtime/tasks.rs"], "start a task through runtime::Tasks"),
     ("spawn_blocking(", &["runtime/tasks.rs"], "start blocking work through runtime::Tasks"),
-    ("thread::Builder", &["runtime/worker.rs", "telemetry/writer.rs"], "start a thread through runtime::start_workers"),
+    (
+        "thread::Builder",
+        &["runtime/freed.rs", "runtime/worker.rs", "telemetry/writer.rs"],
+        "start a thread through runtime::start_workers",
+    ),
     ("thread::spawn(", &[], "start a thread through runtime::start_workers"),
     ("Instant::now(", &["runtime/clock.rs"], "take the time from runtime::now or as an argument"),
     ("SystemTime::now(", &["runtime/clock.rs"], "take the time from runtime::wall or as an argument"),

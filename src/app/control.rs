@@ -119,6 +119,7 @@ pub(super) async fn until_ended(
                 running.history.look(now());
                 running.count_panics();
                 running.replace_keeper();
+                running.freed.look();
                 due.second = due.second.later(SECOND).max(Deadline::after(SECOND / 2));
             }
             // It never ends; polled here, it needs no task of its own.

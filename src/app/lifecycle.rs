@@ -13,7 +13,7 @@ use super::running::Running;
 use super::watch::Watch;
 use crate::admin::{AdminWeb, Asked, Feeds};
 use crate::request::{Common, Maintenance};
-use crate::runtime::{Deadline, Places, Shutdown, Tasks, Workers, now, run_here};
+use crate::runtime::{Deadline, FreedMemory, Places, Shutdown, Tasks, Workers, now, run_here};
 use crate::telemetry::{History, Metrics};
 use std::error::Error;
 use std::fmt;
@@ -136,6 +136,7 @@ impl App {
             feeds,
             exporting,
             stopping: false,
+            freed: FreedMemory::default(),
             agenda: Agenda::new(),
         };
         Ok(Started { running, workers, sender, commands: asked, done, cut })

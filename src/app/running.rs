@@ -12,7 +12,7 @@ use super::watch::Watch;
 use crate::admin::{AdminSocket, AdminWeb, Feeds, ReloadView};
 use crate::config::{Basis, Environment};
 use crate::request::Maintenance;
-use crate::runtime::{Deadline, Shutdown, Tasks, now};
+use crate::runtime::{Deadline, FreedMemory, Shutdown, Tasks, now};
 use crate::telemetry::{AccessWriter, Counter, History, KeyWatch, Metrics, Recents};
 use crate::tls::Tickets;
 use crate::upstream::{Connector, Watch as TargetWatch};
@@ -59,6 +59,8 @@ pub(super) struct Running {
     pub(super) feeds: Feeds,
     /// Whether it finishes what runs and takes nothing new.
     pub(super) stopping: bool,
+    /// What the process needs no longer.
+    pub(super) freed: FreedMemory,
     /// Certificates that come to their end.
     pub(super) agenda: Agenda,
 }

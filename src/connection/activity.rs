@@ -121,7 +121,7 @@ impl Activity {
     }
 
     /// Whether the next answer is the last.
-    pub(super) fn leaving(&self) -> bool {
+    fn leaving(&self) -> bool {
         self.leaving.load(Ordering::Relaxed)
     }
 
@@ -175,6 +175,13 @@ impl Activity {
         {
             reader.wake();
         }
+    }
+}
+
+impl Running {
+    /// Whether its answer shall be the last; never over HTTP/2, which has other means.
+    pub(super) fn is_last(&self) -> bool {
+        self.0.leaving()
     }
 }
 

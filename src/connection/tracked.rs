@@ -31,8 +31,6 @@ pin_project! {
         #[pin]
         inner: F,
         running: Option<Running>,
-        // HTTP/1.1 only: says whether this answer shall be the last.
-        activity: Option<Arc<Activity>>,
         // Where it asks for a WebSocket, which the wire takes for granted.
         upgrade: Option<Arc<WireReport>>,
     }
@@ -64,8 +62,7 @@ where
             request.extensions_mut().insert(Refused(fault.clone()));
         }
         let upgrade = self.wire.as_ref().filter(|wire| wire.is_upgrade(number)).map(Arc::clone);
-        let activity = self.wire.as_ref().map(|_| Arc::clone(&self.activity));
-        Call { inner: self.inner.call(request), running: Some(running), activity, upgrade }
+        Call { inner: self.inner.call(request), running: Some(running), upgrade }
     }
 }
 
@@ -84,7 +81,7 @@ where
                 Some(wire) if answer.status() == StatusCode::SWITCHING_PROTOCOLS => wire.set_switched(),
                 // Nobody has looked at what follows, so it must not be taken for a request.
                 Some(_) => close_behind(&mut answer),
-                None if this.activity.as_ref().is_some_and(|activity| activity.leaving()) => close_behind(&mut answer),
+                None if running.is_last() => close_behind(&mut answer),
                 None => {}
             }
             answer.map(|inner| TrackedBody { inner, running, watch: StreamWatch::current(), rest: None })

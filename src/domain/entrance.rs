@@ -21,7 +21,7 @@ impl<'a> Entrance<'a> {
     /// with paths names the web UI. `None` for an unknown host.
     #[must_use]
     pub fn of(layout: &'a Layout, host: &'a str) -> Option<(Self, ServiceName)> {
-        let is_host = |name: &HostName| name.as_str().eq_ignore_ascii_case(host);
+        let is_host = |name: &HostName| is_same(name, host);
         for (service, names) in layout.hosts.iter() {
             if let Some(number) = names.iter().position(is_host) {
                 return Some((Self::Hosts(&layout.hosts, number), service));
@@ -30,11 +30,13 @@ impl<'a> Entrance<'a> {
         if layout.single.iter().any(is_host) {
             return Some((Self::Single(host), ServiceName::App));
         }
-        let (label, parent) = host.split_once('.')?;
+        // The first label is short, so it is not searched for with much preparation.
+        let dot = host.bytes().position(|byte| byte == b'.')?;
+        let (label, parent) = (host.get(..dot)?, host.get(dot + 1..)?);
         let service = ServiceName::from_label(label)?;
         let served = match &layout.domains {
             Domains::Any => !parent.is_empty(),
-            Domains::Listed(listed) => listed.iter().any(|domain| domain.as_str().eq_ignore_ascii_case(parent)),
+            Domains::Listed(listed) => listed.iter().any(|domain| is_same(domain, parent)),
         };
         served.then_some((Self::Domain(parent), service))
     }
@@ -105,6 +107,11 @@ impl<'a> Entrance<'a> {
             Self::Hosts(..) | Self::Single(_) => self.host(ServiceName::App),
         }
     }
+}
+
+/// Whether `host`, in any case, is `name`; nearly always it is written as that is.
+fn is_same(name: &HostName, host: &str) -> bool {
+    name.as_str() == host || name.as_str().eq_ignore_ascii_case(host)
 }
 
 /// The labels at the end that both names have.

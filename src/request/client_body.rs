@@ -50,14 +50,12 @@ struct Coming {
 impl ClientBody {
     /// Wraps the body of `request`, which came over the connection of `link`.
     pub(super) fn of(request: Request<Incoming>, leftovers: &Arc<Leftovers>, link: &ClientLink) -> Request<Self> {
+        if request.body().is_end_stream() {
+            return request.map(|_| Self(None));
+        }
         let unasked = request.headers().contains_key(header::EXPECT);
         request.map(|incoming| {
-            Self((!incoming.is_end_stream()).then(|| Coming {
-                incoming,
-                leftovers: Arc::clone(leftovers),
-                link: link.clone(),
-                unasked,
-            }))
+            Self(Some(Coming { incoming, leftovers: Arc::clone(leftovers), link: link.clone(), unasked }))
         })
     }
 }

@@ -16,10 +16,11 @@ use crate::domain::route::route;
 use crate::telemetry::AccessRecord;
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 use hyper::body::Incoming;
 use std::convert::Infallible;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Where certificate authorities ask for challenges (RFC 8555 section 8.3): never redirected.
@@ -36,8 +37,12 @@ pub async fn lead_to_https(scope: Arc<Scope>, request: Request<Incoming>) -> Res
     let mut record = scope.record(&request);
     let site = scope.site();
     let asker = Asker::of(&request, &scope, &site);
-    Ok(match answer(&scope, &site, ClientBody::of(request, &site.leftovers, scope.link()), &mut record).await {
+    Ok(match answer(&scope, &site, ClientBody::of(request, &site.leftovers, scope.link()), &mut record) {
         Ok(Led::Answer(answer)) => answer.with_record(record, scope.link()),
+        Ok(Led::Challenge(file)) => match shared_challenge(&file).await {
+            Ok(answer) => answer.with_record(record, scope.link()),
+            Err(refused) => fault(refused, &asker, record),
+        },
         Ok(Led::Refuse(text)) => {
             let refused = Fault::new(FaultKind::HttpsRequired, "plain http would lose the request body");
             fault_with_hint(refused, Some(&text), &asker, record)
@@ -75,19 +80,17 @@ pub async fn plain_on_tls(scope: Arc<Scope>, request: Request<Incoming>) -> Resu
 enum Led {
     Answer(Answer),
     Refuse(String),
+    /// The answer stands in this file, if it is there.
+    Challenge(PathBuf),
 }
 
-async fn answer(
-    scope: &Scope,
-    site: &Site,
-    request: Request<ClientBody>,
-    record: &mut AccessRecord,
-) -> Result<Led, Fault> {
+/// Waits for nothing, so that a connection keeps no room for it.
+fn answer(scope: &Scope, site: &Site, request: Request<ClientBody>, record: &mut AccessRecord) -> Result<Led, Fault> {
     let checked = guard::check(request, &site.settings.limits, &scope.host)?;
     record.client = scope.client(site, checked.headers());
     // Kept free on every host: a certificate authority asks here for names that may not be served yet.
     if let Some(token) = checked.path().strip_prefix(ACME_CHALLENGES) {
-        return challenge(site, token).await.map(Led::Answer);
+        return challenge(site, token);
     }
     // Only known hosts are echoed: an unknown one would make this an open redirect.
     let route = route(&site.settings.layout, checked.host(), checked.path())
@@ -106,16 +109,23 @@ async fn answer(
 }
 
 /// The answer to a challenge: of this process, else of another instance.
-async fn challenge(site: &Site, token: &str) -> Result<Answer, Fault> {
-    let none = || Fault::new(FaultKind::UnknownHost, "no certificate challenge is pending");
-    let answer = match site.challenges.http(token) {
-        Some(answer) => answer.to_string(),
-        None => {
-            let file = site.challenges.shared(token).ok_or_else(none)?;
-            tokio::fs::read_to_string(file).await.map_err(|_| none())?
-        }
-    };
-    Ok(Answer::text(StatusCode::OK, HeaderValue::from_static("application/octet-stream"), answer))
+fn challenge(site: &Site, token: &str) -> Result<Led, Fault> {
+    match site.challenges.http(token) {
+        Some(answer) => Ok(Led::Answer(challenge_answer(answer.to_string()))),
+        None => site.challenges.shared(token).map(Led::Challenge).ok_or_else(no_challenge),
+    }
+}
+
+async fn shared_challenge(file: &Path) -> Result<Answer, Fault> {
+    tokio::fs::read_to_string(file).await.map(challenge_answer).map_err(|_| no_challenge())
+}
+
+fn challenge_answer(text: String) -> Answer {
+    Answer::text(StatusCode::OK, HeaderValue::from_static("application/octet-stream"), text)
+}
+
+fn no_challenge() -> Fault {
+    Fault::new(FaultKind::UnknownHost, "no certificate challenge is pending")
 }
 
 fn redirect(url: String, record: &mut AccessRecord) -> Result<Answer, Fault> {
@@ -125,7 +135,10 @@ fn redirect(url: String, record: &mut AccessRecord) -> Result<Answer, Fault> {
     let mut response = Response::new(Source::Own(Bytes::new()));
     *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
     response.headers_mut().insert(header::LOCATION, location);
-    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+    // The library says it of every other empty answer.
+    if record.method == Method::HEAD {
+        response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+    }
     Ok(Answer(response))
 }
 

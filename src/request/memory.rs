@@ -3,7 +3,7 @@
 //! Every request has bounded buffers, but how many may run at once is a guess at what each will need. So the real size
 //! is looked at: once a second, and behind every few hundred requests of a worker, because a burst does not wait.
 //! What runs is never cut; only new requests are refused, with an answer that clients try again. A few are always
-//! taken: memory that was given back to the allocator still counts as the process's, and they find room in it.
+//! taken: memory that was given back to the allocator counts as the process's for some seconds, and they find room in it.
 //! Limits: `limits.memory`.
 
 use crate::domain::settings::Memory;

@@ -3,6 +3,7 @@
 mod activation;
 mod clock;
 mod files;
+mod freed;
 mod handover;
 mod link;
 mod memory;
@@ -20,6 +21,7 @@ mod worker;
 pub use activation::activated_sockets;
 pub use clock::{Bound, Deadline, monotonic_micros, now, wall};
 pub use files::{may_write, open_file};
+pub use freed::FreedMemory;
 pub use handover::{receive_descriptor, send_descriptor};
 pub use link::{ClientLink, Interim, InterimSender, LateBody};
 pub use memory::{memory_available, memory_resident};

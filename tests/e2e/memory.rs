@@ -1,7 +1,9 @@
-//! Memory: the process refuses requests before it is killed, and goes on when it has room again.
+//! Memory: the process refuses requests before it is killed, goes on when it has room again, and keeps nothing that it
+//! does not need.
 
 use crate::support::*;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// Sends without end on `/flood`; answers everything else.
 fn flooding() -> Origin {
@@ -59,5 +61,56 @@ fn with_few_requests_nothing_is_refused_whatever_the_memory() {
     proxy.event("limits.memory is reached");
     for _ in 0..20 {
         assert_eq!(Client::https(&proxy).get(API, "/").status, 200);
+    }
+}
+
+/// Waits until there are `count` of the gauge `name`.
+fn wait_gauge(proxy: &Proxy, name: &str, count: usize) {
+    let begun = Instant::now();
+    let line = format!("\n{name} {count}\n");
+    while !Client::tcp(proxy.admin()).get("localhost", "/metrics").text().contains(&line) {
+        assert!(begun.elapsed() < DEADLINE, "{name} does not become {count}");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Waits until the process has no more than `kib` in memory.
+fn wait_resident(proxy: &Proxy, kib: u64) {
+    let begun = Instant::now();
+    while proxy.resident_kib() > kib {
+        assert!(begun.elapsed() < DEADLINE, "{} KiB are kept, more than {kib}", proxy.resident_kib());
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn what_connections_need_no_longer_goes_back_to_the_system_though_nothing_happens() {
+    const COUNT: usize = 400;
+    let origin = Origin::ok();
+    let proxy = Run::to(&origin)
+        .conf("timeouts { park: \"50ms\", head: \"10m\" }\nworkers: 1")
+        .conf("admin.listen: \"127.0.0.1:0\"")
+        .start();
+    let (begin, end) = ("GET / HTTP/1.1\r\n", format!("Host: {API}\r\n\r\n"));
+    // Twice: a thread of the start that ends late could do the first time by chance.
+    for _ in 0..2 {
+        Client::https(&proxy).get(API, "/");
+        wait_gauge(&proxy, "clearway_connections", 0);
+        let before = proxy.resident_kib();
+        // With half a head none of them is parked, however long it takes until all are there.
+        let mut clients = (0..COUNT).map(|_| Client::https(&proxy)).collect::<Vec<_>>();
+        for client in &mut clients {
+            client.send(begin);
+        }
+        let mut peak = before;
+        for client in &mut clients {
+            peak = peak.max(proxy.resident_kib());
+            assert_eq!(client.send(&end).answer().status, 200);
+        }
+        wait_gauge(&proxy, "clearway_parked_connections", COUNT);
+        let grown = peak - before;
+        wait_resident(&proxy, before + grown * 3 / 4);
+        drop(clients);
+        wait_resident(&proxy, before + grown / 3);
     }
 }

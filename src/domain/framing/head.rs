@@ -136,10 +136,9 @@ fn examine<'a>(bytes: &'a [u8], limits: &HeadLimits, seen: &mut Seen<'a>) -> Res
     // One empty line before the request line is ignored (RFC 9112 section 2.2).
     let bytes_after = bytes.strip_prefix(b"\r\n").unwrap_or(bytes);
     let (first, mut rest) = split_line(bytes_after)?;
-    if memchr(b'\r', first).is_some() {
-        return Err(malformed(BARE_CR));
-    }
-    let line = request_line(first, limits.target)?;
+    // No part of the line may have a bare carriage return, so only a bad line is searched for one.
+    let line = request_line(first, limits.target)
+        .map_err(|fault| if memchr(b'\r', first).is_some() { malformed(BARE_CR) } else { fault })?;
     seen.line = Some(line);
     if bytes.len() > limits.head {
         return Err(Fault::new(
@@ -177,12 +176,20 @@ fn split_line(bytes: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
     Ok((line, rest))
 }
 
+/// What stands before the first space, between it and the last, and behind that.
+fn split_ends(line: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let (first, last) = (line.iter().position(is_space)?, line.iter().rposition(is_space)?);
+    Some((line.get(..first)?, line.get(first + 1..last)?, line.get(last + 1..)?))
+}
+
+fn is_space(byte: &u8) -> bool {
+    *byte == b' '
+}
+
 fn request_line(line: &[u8], target_max: usize) -> Result<RequestLine<'_>, Fault> {
-    let mut parts = line.split(|byte| *byte == b' ');
-    let (Some(method), Some(target), Some(version), None) = (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        return Err(malformed("the request line is not `method target version`"));
-    };
+    // The target is what stands between the first space and the last; it may have none.
+    let (method, target, version) =
+        split_ends(line).ok_or_else(|| malformed("the request line is not `method target version`"))?;
     if method.is_empty() || method.len() > METHOD_MAX || common(method) & TOKEN == 0 {
         return Err(malformed("the method is no token"));
     }
@@ -194,7 +201,7 @@ fn request_line(line: &[u8], target_max: usize) -> Result<RequestLine<'_>, Fault
     }
     let parts = common(target);
     if target.is_empty() || parts & TARGET == 0 {
-        return Err(malformed("the request target is empty or has a control character or `#`"));
+        return Err(malformed("the request target is empty or has a space, a control character or `#`"));
     }
     // What is not plain is looked at more closely.
     let plain = parts & PLAIN_TARGET != 0 && target.first() == Some(&b'/');

@@ -47,14 +47,14 @@ impl AccessRecord {
 
     /// In the order that an entry has.
     fn write_texts(&self, entry: &mut Entry) {
-        entry.text(|out| out(self.request_id.as_bytes()));
-        entry.text(|out| out(self.method.as_str().as_bytes()));
-        entry.text(|out| self.host(out));
-        entry.text(|out| self.path(out));
-        entry.text(|out| out(bytes(self.worker.as_ref())));
-        entry.text(|out| out(client_version(bytes(self.client_name.as_ref()))));
-        entry.text(|out| out(self.address.as_ref().map(|address| address.as_bytes()).unwrap_or_default()));
-        entry.text(|out| out(self.fault.as_ref().map(|fault| fault.detail.as_bytes()).unwrap_or_default()));
+        entry.text(self.request_id.as_bytes());
+        entry.text(self.method.as_str().as_bytes());
+        entry.pieces(|out| self.host(out));
+        entry.pieces(|out| self.path(out));
+        entry.text(bytes(self.worker.as_ref()));
+        entry.text(client_version(bytes(self.client_name.as_ref())));
+        entry.text(self.address.as_ref().map(|address| address.as_bytes()).unwrap_or_default());
+        entry.text(self.fault.as_ref().map(|fault| fault.detail.as_bytes()).unwrap_or_default());
     }
 
     /// Shows the request as an upload under way, of `length` bytes where that was announced.

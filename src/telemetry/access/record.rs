@@ -13,7 +13,7 @@ use crate::domain::names::ServiceName;
 use crate::domain::settings::AccessFormat;
 use crate::domain::trace::TraceId;
 use http::header::{AUTHORIZATION, COOKIE, HOST, REFERER, USER_AGENT};
-use http::{HeaderValue, Method, StatusCode, Uri, Version};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version};
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -96,17 +96,18 @@ impl AccessRecord {
         begun: Instant,
         wall: SystemTime,
     ) -> Self {
+        let Fields { host, user_agent, referer, signed } = Fields::of(request.headers());
         Self {
             request_id,
             client: facts.peer.ip(),
             facts,
             method: request.method().clone(),
             target: request.uri().clone(),
-            host: request.headers().get(HOST).cloned(),
+            host: host.cloned(),
             version: request.version(),
-            user_agent: request.headers().get(USER_AGENT).cloned(),
-            signed: [AUTHORIZATION, COOKIE].iter().any(|name| request.headers().contains_key(name)),
-            referer: request.headers().get(REFERER).filter(|_| log.writes(AccessFormat::Combined)).cloned(),
+            user_agent: user_agent.cloned(),
+            signed,
+            referer: referer.filter(|_| log.writes(AccessFormat::Combined)).cloned(),
             redirect: None,
             service: None,
             action: None,
@@ -220,6 +221,35 @@ impl AccessRecord {
             first_byte: self.first_byte,
             total,
         }
+    }
+}
+
+/// What the log has of a request's fields: of several with one name the first.
+#[derive(Default)]
+struct Fields<'a> {
+    host: Option<&'a HeaderValue>,
+    user_agent: Option<&'a HeaderValue>,
+    referer: Option<&'a HeaderValue>,
+    signed: bool,
+}
+
+impl<'a> Fields<'a> {
+    /// In one pass: most heads are so short that this takes less than to look for each name.
+    fn of(headers: &'a HeaderMap) -> Self {
+        let mut fields = Self::default();
+        for (name, value) in headers {
+            let field = match () {
+                () if *name == HOST => &mut fields.host,
+                () if *name == USER_AGENT => &mut fields.user_agent,
+                () if *name == REFERER => &mut fields.referer,
+                () => {
+                    fields.signed |= *name == AUTHORIZATION || *name == COOKIE;
+                    continue;
+                }
+            };
+            field.get_or_insert(value);
+        }
+        fields
     }
 }
 

@@ -90,12 +90,22 @@ impl Entry {
     }
 
     /// Writes the next text: id, method, host, path, worker, client version, target, detail. What is long is cut off.
-    pub(in super::super) fn text(&mut self, write: impl FnOnce(&mut dyn FnMut(&[u8]))) {
+    pub(in super::super) fn text(&mut self, text: &[u8]) {
+        self.texts.extend_from_slice(text.get(..TEXT_BYTES_MAX).unwrap_or(text));
+        self.end_text();
+    }
+
+    /// Writes the next text in pieces.
+    pub(in super::super) fn pieces(&mut self, write: impl FnOnce(&mut dyn FnMut(&[u8]))) {
         let begin = self.texts.len();
         write(&mut |piece| {
             let room = TEXT_BYTES_MAX.saturating_sub(self.texts.len() - begin);
             self.texts.extend_from_slice(piece.get(..room).unwrap_or(piece));
         });
+        self.end_text();
+    }
+
+    fn end_text(&mut self) {
         if let Some(end) = self.ends.get_mut(self.written) {
             // Eight texts of at most 256 bytes.
             *end = u16::try_from(self.texts.len()).unwrap_or(u16::MAX);

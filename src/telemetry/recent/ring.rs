@@ -20,6 +20,8 @@ impl Ring {
         let surplus = kept.saturating_sub(max);
         self.entries.drain(..surplus);
         self.entries.shrink_to(max);
+        // Room for all: it takes memory only as it is used, and no request waits until the others were moved.
+        self.entries.reserve_exact(max - self.entries.len());
         (self.max, self.next) = (max, 0);
     }
 
