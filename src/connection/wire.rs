@@ -361,8 +361,8 @@ impl<I: AsyncRead + Unpin> Wire<I> {
     /// # Cancel safety
     /// Nothing is lost when dropped.
     pub(super) async fn woken(&mut self) -> Result<bool> {
-        let mut piece = [0; WAKE_READ];
         poll_fn(|cx| {
+            let mut piece = [0; WAKE_READ];
             let mut buf = ReadBuf::new(&mut piece);
             match Pin::new(&mut *self).poll_read(cx, &mut buf) {
                 Poll::Ready(Ok(())) => {

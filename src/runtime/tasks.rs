@@ -2,8 +2,11 @@
 //!
 //! Limits: none of its own; what starts tasks bounds them (connections, streams, tunnels).
 
+use pin_project_lite::pin_project;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use tokio::sync::Notify;
 
 /// The tasks of one worker; cheap to clone.
@@ -26,6 +29,23 @@ pub struct TaskCount {
     pub panicked: usize,
 }
 
+pin_project! {
+    /// What a task does. An async block around it would keep room for it twice.
+    struct Work<F> {
+        #[pin]
+        work: F,
+        _running: Running,
+    }
+}
+
+impl<F: Future<Output = ()>> Future for Work<F> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.project().work.poll(cx)
+    }
+}
+
 /// Counts a task down, however it ends.
 struct Running {
     tasks: Tasks,
@@ -43,11 +63,7 @@ impl Tasks {
     #[allow(clippy::disallowed_methods, reason = "the one place that spawns tasks")]
     pub fn spawn(&self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
         self.0.live.fetch_add(1, Ordering::Relaxed);
-        let running = Running { tasks: self.clone(), name };
-        drop(tokio::spawn(async move {
-            let _running = running;
-            work.await;
-        }));
+        drop(tokio::spawn(Work { work, _running: Running { tasks: self.clone(), name } }));
     }
 
     /// As `spawn`, for places that may run while the worker's executor is being torn down; does nothing then.
