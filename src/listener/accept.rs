@@ -1,18 +1,17 @@
 //! Accepting: under a limit on connections, with a pause when descriptors run out.
 
-use super::acceptor::AcceptorCell;
+use super::acceptor::{Acceptor, AcceptorCell};
 use super::handshake;
 use super::introduce::introduce;
-use super::read_ahead::ReadAhead;
+use super::peeked::Peeked;
+use super::speak::{Spoken, speak};
 use crate::domain::addr::PeerAddr;
 use crate::domain::facts::{ConnectionFacts, ListenerKind};
 use crate::request::lead_to_https;
 use crate::runtime::{Place, ShutdownWatch, Stop, now};
 use crate::telemetry::{Counter, Gauge, Pace};
-use hyper::service::service_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -105,28 +104,40 @@ impl AcceptorCell {
         let id = acceptor.numbers.fetch_add(1, Ordering::Relaxed);
         acceptor.connections.metrics.add(Counter::ConnectionsAccepted, 1);
         let tasks = acceptor.connections.tasks.clone();
+        let held = (place, acceptor.connections.metrics.gauge(Gauge::Connections));
+        // In a box, which is given back once it is known what is spoken: the connection keeps no room for it.
+        let met = Box::pin(meet(acceptor, kind, local, stream, PeerAddr::new(peer), id));
         tasks.spawn("connection", async move {
-            let _held = (place, acceptor.connections.metrics.gauge(Gauge::Connections));
-            let settings = acceptor.worker.settings();
-            let listener = match kind {
-                // Whoever stands in front of one stands in front of the others.
-                ListenerKind::Https | ListenerKind::Legacy(_) => &settings.https,
-                ListenerKind::Http => &settings.http,
-            };
-            let mut stream = ReadAhead::new(stream);
-            let introduced = introduce(&acceptor, listener, &mut stream, PeerAddr::new(peer)).await;
-            let Some(peer) = introduced else { return };
-            drop(settings);
-            let facts = ConnectionFacts { id, peer, local, listener: kind, tls: None };
-            match kind {
-                ListenerKind::Https | ListenerKind::Legacy(_) => handshake::serve(&acceptor, stream, facts).await,
-                ListenerKind::Http => {
-                    let scope = acceptor.scope(facts);
-                    let link = scope.link().clone();
-                    let service = service_fn(move |request| lead_to_https(Arc::clone(&scope), request));
-                    Box::pin(acceptor.connections.serve(stream, false, service, link)).await;
-                }
+            let _held = held;
+            let met = met.await;
+            if let Some(spoken) = met {
+                spoken.await;
             }
         });
+    }
+}
+
+/// Finds out who a new connection is from and what is spoken on it. `None` when it is to be closed.
+async fn meet(
+    acceptor: Acceptor,
+    kind: ListenerKind,
+    local: SocketAddr,
+    stream: TcpStream,
+    peer: PeerAddr,
+    id: u64,
+) -> Option<Spoken> {
+    let settings = acceptor.worker.settings();
+    let listener = match kind {
+        // Whoever stands in front of one stands in front of the others.
+        ListenerKind::Https | ListenerKind::Legacy(_) => &settings.https,
+        ListenerKind::Http => &settings.http,
+    };
+    let mut stream = Peeked::new(stream);
+    let peer = introduce(&acceptor, listener, &mut stream, peer).await?;
+    drop(settings);
+    let facts = ConnectionFacts { id, peer, local, listener: kind, tls: None };
+    match kind {
+        ListenerKind::Https | ListenerKind::Legacy(_) => handshake::meet(acceptor, stream, facts).await,
+        ListenerKind::Http => Some(speak(acceptor, stream, false, facts, lead_to_https)),
     }
 }

@@ -5,7 +5,7 @@
 //! Limits: `timeouts.handshake`; the header's own length.
 
 use super::acceptor::Acceptor;
-use super::read_ahead::ReadAhead;
+use super::peeked::Peeked;
 use crate::domain::addr::PeerAddr;
 use crate::domain::settings::ListenerSettings;
 use crate::runtime::{Deadline, now};
@@ -18,7 +18,7 @@ static PACE: Pace = Pace::every_second();
 pub(super) async fn introduce(
     acceptor: &Acceptor,
     listener: &ListenerSettings,
-    stream: &mut ReadAhead,
+    stream: &mut Peeked,
     peer: PeerAddr,
 ) -> Option<PeerAddr> {
     if !listener.proxy_protocol {

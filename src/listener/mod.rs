@@ -10,7 +10,9 @@ mod bind;
 mod handshake;
 mod handshakes;
 mod introduce;
-mod read_ahead;
+mod peeked;
+mod speak;
+mod tls_stream;
 
 pub use acceptor::{Acceptor, AcceptorCell};
 pub use bind::{BindError, Bound, bind};

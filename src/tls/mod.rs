@@ -13,6 +13,7 @@ mod examine;
 mod failure;
 #[cfg(any(fuzzing, test))]
 mod fuzz;
+mod hello;
 mod identity;
 mod issue;
 mod issued;
@@ -25,7 +26,9 @@ mod local_names;
 mod pem_file;
 mod policy;
 mod replace;
+mod scratch;
 mod server;
+mod session;
 mod signer;
 mod store;
 mod strength;
@@ -40,6 +43,7 @@ pub use examine::{Authorities, ChainFault, SeenChain};
 pub use failure::{HandshakeFailure, describe_handshake_error};
 #[cfg(fuzzing)]
 pub use fuzz::read_certificates;
+pub use hello::Hello;
 pub use issue::{CertificateRequest, certificate_request};
 pub use issued::{ensure_issued, issued_file};
 pub use load::{LoadedCertificate, load_again, load_pair};
@@ -49,7 +53,9 @@ pub use local_ca_error::{LocalCaError, LocalCaProblem};
 pub use local_names::LocalNames;
 pub use policy::policies_page;
 pub use replace::replace_file;
-pub use server::{ServerTls, ServerTlsError, answers_challenge, facts_of};
+pub use scratch::{SEALED_MAX, Scratch};
+pub use server::{ServerTls, ServerTlsError};
+pub use session::{Opened, Sealed, TlsSession};
 pub use signer::{IssuedLeaf, Signer, SignerError, SignerProblem};
 pub use store::{CertStore, EmptyStore};
 pub use strength::KeyKind;
@@ -58,3 +64,5 @@ pub use warning::CertificateWarning;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use tests::{Forger, example_pair};

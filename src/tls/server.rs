@@ -16,7 +16,7 @@ use crate::domain::settings::TlsPolicy;
 use arc_swap::ArcSwap;
 use rustls::server::{ClientHello, NoServerSessionStorage, ProducesTickets, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
-use rustls::{HandshakeKind, ProtocolVersion, ServerConfig, ServerConnection};
+use rustls::{CommonState, HandshakeKind, ProtocolVersion, ServerConfig};
 use std::fmt;
 use std::sync::Arc;
 
@@ -87,29 +87,16 @@ impl ServerTls {
         Ok(Self { config: common.config(None)?, asking, rules: rules.clone(), store })
     }
 
-    /// The configuration for hosts that ask for no certificate: the one for all, unless some ask.
-    #[must_use]
-    pub fn config(&self) -> Arc<ServerConfig> {
-        Arc::clone(&self.config)
-    }
-
-    /// Whether some hosts ask for certificates, so that the configuration depends on what the client says first.
-    #[must_use]
-    pub fn asks_clients(&self) -> bool {
-        !self.asking.is_empty()
-    }
-
     /// The configuration for a client that begins with `hello`, and by which rule it is asked for a certificate.
     ///
     /// Certificate authorities that look at a challenge have none.
-    #[must_use]
-    pub fn choose(&self, hello: &ClientHello<'_>) -> (Arc<ServerConfig>, Option<RuleId>) {
+    pub(super) fn choose(&self, hello: &ClientHello<'_>) -> (Arc<ServerConfig>, Option<RuleId>) {
         let name = hello.server_name().filter(|_| !(self.has_challenges() && is_challenge(hello)));
         let rule = name.and_then(|name| self.rules.of(name)).map(ClientRule::id);
         let asking = rule.and_then(|rule| self.asking.iter().find(|(id, _)| *id == rule));
         match asking {
             Some((id, config)) => (Arc::clone(config), Some(*id)),
-            None => (self.config(), None),
+            None => (Arc::clone(&self.config), None),
         }
     }
 
@@ -189,14 +176,12 @@ fn is_challenge(hello: &ClientHello<'_>) -> bool {
 }
 
 /// Whether the handshake was an authority's challenge: it is answered by then, and nothing is spoken after it.
-#[must_use]
-pub fn answers_challenge(connection: &ServerConnection) -> bool {
+pub(super) fn answers_challenge(connection: &CommonState) -> bool {
     connection.alpn_protocol() == Some(ACME_TLS)
 }
 
-/// What a finished handshake settled, in which the client was `asked` for a certificate.
-#[must_use]
-pub fn facts_of(connection: &ServerConnection, asked: Option<RuleId>) -> TlsFacts {
+/// What a finished handshake settled, in which the client named `server_name` and was `asked` for a certificate.
+pub(super) fn facts_of(connection: &CommonState, server_name: Option<Box<str>>, asked: Option<RuleId>) -> TlsFacts {
     TlsFacts {
         version: match connection.protocol_version() {
             Some(ProtocolVersion::TLSv1_3) => "TLSv1.3",
@@ -204,7 +189,7 @@ pub fn facts_of(connection: &ServerConnection, asked: Option<RuleId>) -> TlsFact
             _ => "unknown",
         },
         cipher: connection.negotiated_cipher_suite().map_or("unknown", |suite| openssl_name(suite.suite())),
-        server_name: connection.server_name().map(Into::into),
+        server_name,
         http2: connection.alpn_protocol() == Some(b"h2"),
         resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
         asked,

@@ -1,9 +1,12 @@
 //! Certificates for the tests of this folder, and handshakes in memory against a whole `ServerTls`.
 
+use super::session::tests::Server;
 use super::*;
+use crate::domain::facts::TlsFacts;
 use crate::domain::names::HostName;
 use crate::domain::settings::{CertificateFiles, TlsPolicy};
 use crate::telemetry::TlsFailure;
+use ::aws_lc_rs::aead::{AES_128_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
 };
@@ -14,8 +17,8 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::time_provider::TimeProvider;
 use rustls::version::{TLS12, TLS13};
 use rustls::{
-    CipherSuite, ClientConfig, ClientConnection, Connection, HandshakeKind, NamedGroup, RootCertStore, ServerConfig,
-    ServerConnection, SupportedProtocolVersion,
+    CipherSuite, ClientConfig, ClientConnection, ConnectionTrafficSecrets, HandshakeKind, NamedGroup, RootCertStore,
+    SupportedProtocolVersion,
 };
 use std::fs;
 use std::io;
@@ -146,7 +149,7 @@ impl Client {
         Self { at, ..self }
     }
 
-    fn versions(self, versions: Versions) -> Self {
+    pub(super) fn versions(self, versions: Versions) -> Self {
         Self { versions, ..self }
     }
 
@@ -220,41 +223,43 @@ impl rustls::client::danger::ServerCertVerifier for TrustAll {
 #[derive(Debug)]
 pub(super) struct Failed {
     pub(super) client: Option<rustls::Error>,
-    pub(super) server: Option<rustls::Error>,
+    pub(super) server: Option<io::Error>,
 }
 
-/// Shakes hands in memory, tickets included.
+/// Shakes hands in memory, tickets included; both ends, the server's by what it settled.
 pub(super) fn shake(
-    server: &Arc<ServerConfig>,
+    server: &ServerTls,
     client: &Arc<ClientConfig>,
     name: &str,
-) -> Result<(ClientConnection, ServerConnection), Box<Failed>> {
+) -> Result<(ClientConnection, TlsFacts), Box<Failed>> {
     let name = ServerName::try_from(name.to_owned()).unwrap();
-    let mut client = Connection::from(ClientConnection::new(Arc::clone(client), name).unwrap());
-    let mut server = Connection::from(ServerConnection::new(Arc::clone(server)).unwrap());
+    let mut client = ClientConnection::new(Arc::clone(client), name).unwrap();
+    let mut server = Server::new(server);
     let mut failed = Failed { client: None, server: None };
-    while client.wants_write() || server.wants_write() {
-        failed.server = failed.server.or(carry(&mut client, &mut server).err());
-        failed.client = failed.client.or(carry(&mut server, &mut client).err());
+    while client.wants_write() {
+        let mut said = Vec::new();
+        while client.wants_write() {
+            client.write_tls(&mut said).unwrap();
+        }
+        failed.server = failed.server.or(server.read(&said).err());
+        let answer = server.take();
+        failed.client = failed.client.or(hear(&mut client, &answer).err());
     }
-    match (client, server, &failed) {
-        (Connection::Client(client), Connection::Server(server), Failed { client: None, server: None }) => {
-            assert!(!client.is_handshaking() && !server.is_handshaking());
-            Ok((client, server))
+    match &failed {
+        Failed { client: None, server: None } => {
+            let session = server.session().unwrap();
+            assert!(!client.is_handshaking() && !session.is_handshaking());
+            let facts = session.facts();
+            Ok((client, facts))
         }
         _ => Err(Box::new(failed)),
     }
 }
 
-fn carry(from: &mut Connection, to: &mut Connection) -> Result<(), rustls::Error> {
-    let mut bytes = Vec::new();
-    while from.wants_write() {
-        from.write_tls(&mut bytes).unwrap();
-    }
-    let mut rest = bytes.as_slice();
-    while !rest.is_empty() {
-        to.read_tls(&mut rest).unwrap();
-        to.process_new_packets()?;
+fn hear(client: &mut ClientConnection, mut bytes: &[u8]) -> Result<(), rustls::Error> {
+    while !bytes.is_empty() {
+        client.read_tls(&mut bytes).unwrap();
+        client.process_new_packets()?;
     }
     Ok(())
 }
@@ -271,15 +276,55 @@ pub(super) fn serving(certificates: Vec<LoadedCertificate>) -> ServerTls {
 }
 
 /// A server with one certificate for `app.example.com`, and its root.
-fn example() -> (ServerTls, CertificateDer<'static>) {
+pub(super) fn example() -> (ServerTls, CertificateDer<'static>) {
     let root = root("root");
     let server = serving(vec![loaded(&leaf(&["app.example.com"], &root))]);
     (server, root.der().clone())
 }
 
+/// The same, and what a client needs that trusts it: for the tests of other folders.
+pub(crate) fn example_pair() -> (ServerTls, Arc<ClientConfig>) {
+    let (server, root) = example();
+    let mut client = (*Client::new().trusting(&[root])).clone();
+    client.enable_secret_extraction = true;
+    (server, Arc::new(client))
+}
+
+/// Makes records under a client's keys that no client library makes; TLS 1.3 with AES-128-GCM.
+pub(crate) struct Forger {
+    key: LessSafeKey,
+    iv: [u8; NONCE_LEN],
+    sequence: u64,
+}
+
+impl Forger {
+    pub(crate) fn of(client: ClientConnection) -> Self {
+        let (sequence, secrets) = client.dangerous_extract_secrets().unwrap().tx;
+        let ConnectionTrafficSecrets::Aes128Gcm { key, iv } = secrets else { panic!("another cipher") };
+        let key = LessSafeKey::new(UnboundKey::new(&AES_128_GCM, key.as_ref()).unwrap());
+        Self { key, iv: iv.as_ref().try_into().unwrap(), sequence }
+    }
+
+    /// A record of this kind, filled up with zeros to 16 KiB.
+    pub(crate) fn record(&mut self, kind: u8, content: &[u8]) -> Vec<u8> {
+        let mut sealed = [content, &[kind]].concat();
+        sealed.resize(16 * 1024, 0);
+        let length = u16::try_from(sealed.len() + AES_128_GCM.tag_len()).unwrap().to_be_bytes();
+        let header = [23, 3, 3, length[0], length[1]];
+        let mut nonce = self.iv;
+        for (byte, count) in nonce[4..].iter_mut().zip(self.sequence.to_be_bytes()) {
+            *byte ^= count;
+        }
+        self.sequence += 1;
+        let nonce = Nonce::assume_unique_for_key(nonce);
+        self.key.seal_in_place_append_tag(nonce, Aad::from(header), &mut sealed).unwrap();
+        [&header[..], &sealed].concat()
+    }
+}
+
 /// The certificate that a client without any doubts is given.
 fn served(server: &ServerTls, client: Client, name: &str) -> Vec<u8> {
-    let (client, _) = shake(&server.config(), &client.trusting_all(), name).unwrap();
+    let (client, _) = shake(server, &client.trusting_all(), name).unwrap();
     client.peer_certificates().unwrap()[0].to_vec()
 }
 
@@ -289,8 +334,7 @@ fn speaks_both_versions_and_both_protocols() {
     for (versions, version) in [(&ONLY_12[..], "TLSv1.2"), (&ONLY_13[..], "TLSv1.3"), (&BOTH[..], "TLSv1.3")] {
         for (alpn, http2) in [(&["h2", "http/1.1"][..], true), (&["http/1.1", "h2"], true), (&["http/1.1"], false)] {
             let client = Client::new().versions(versions).alpn(alpn).trusting(std::slice::from_ref(&root));
-            let (_, connection) = shake(&server.config(), &client, "app.example.com").unwrap();
-            let facts = facts_of(&connection, None);
+            let (_, facts) = shake(&server, &client, "app.example.com").unwrap();
             assert_eq!((facts.version, facts.http2, facts.resumed), (version, http2, false), "{versions:?} {alpn:?}");
             assert_eq!(facts.server_name.as_deref(), Some("app.example.com"));
         }
@@ -300,8 +344,8 @@ fn speaks_both_versions_and_both_protocols() {
 #[test]
 fn a_client_without_alpn_is_served() {
     let (server, root) = example();
-    let (_, connection) = shake(&server.config(), &Client::new().trusting(&[root]), "app.example.com").unwrap();
-    assert!(!facts_of(&connection, None).http2);
+    let (_, facts) = shake(&server, &Client::new().trusting(&[root]), "app.example.com").unwrap();
+    assert!(!facts.http2);
 }
 
 #[test]
@@ -312,7 +356,7 @@ fn takes_aes_128_whatever_the_client_prefers() {
         (&ONLY_12[..], CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256),
     ] {
         let client = Client::new().versions(versions).trusting(std::slice::from_ref(&root));
-        let (_, connection) = shake(&server.config(), &client, "app.example.com").unwrap();
+        let (connection, _) = shake(&server, &client, "app.example.com").unwrap();
         assert_eq!(connection.negotiated_cipher_suite().unwrap().suite(), expected);
     }
 }
@@ -329,7 +373,7 @@ fn takes_the_hybrid_group_from_clients_that_put_it_first() {
         let mut client = Client::new();
         client.provider.kx_groups = groups;
         let client = client.trusting(std::slice::from_ref(&root));
-        let (_, connection) = shake(&server.config(), &client, "app.example.com").unwrap();
+        let (connection, _) = shake(&server, &client, "app.example.com").unwrap();
         assert_eq!(connection.negotiated_key_exchange_group().unwrap().name(), expected);
     }
 }
@@ -347,10 +391,9 @@ fn tickets_resume_also_after_a_rebuild() {
     for versions in [&ONLY_13[..], &ONLY_12[..]] {
         let client = Client::new().versions(versions).trusting(&[root.der().clone()]);
         let kind = |server: &ServerTls| {
-            let (_, connection) = shake(&server.config(), &client, "app.example.com").unwrap();
-            let resumed = connection.handshake_kind() == Some(HandshakeKind::Resumed);
-            assert_eq!(facts_of(&connection, None).resumed, resumed);
-            resumed
+            let (connection, facts) = shake(server, &client, "app.example.com").unwrap();
+            assert_eq!(connection.handshake_kind() == Some(HandshakeKind::Resumed), facts.resumed);
+            facts.resumed
         };
         assert!(!kind(&first), "{versions:?}");
         assert!(kind(&first), "{versions:?}");
@@ -365,12 +408,12 @@ fn early_data_is_not_on_offer() {
     let mut client = (*Client::new().trusting(&[root])).clone();
     client.enable_early_data = true;
     let client = Arc::new(client);
-    shake(&server.config(), &client, "app.example.com").unwrap();
+    shake(&server, &client, "app.example.com").unwrap();
     let name = ServerName::try_from("app.example.com").unwrap();
     let mut again = ClientConnection::new(Arc::clone(&client), name).unwrap();
     assert!(again.early_data().is_none());
-    let (_, connection) = shake(&server.config(), &client, "app.example.com").unwrap();
-    assert!(facts_of(&connection, None).resumed, "the ticket was there");
+    let (_, facts) = shake(&server, &client, "app.example.com").unwrap();
+    assert!(facts.resumed, "the ticket was there");
 }
 
 #[test]
@@ -411,9 +454,8 @@ fn certificates_are_swapped_between_handshakes() {
     assert!(server.certificates().covers("api.example.com"));
 }
 
-/// The server's error as the TLS acceptor wraps it.
-fn described(error: rustls::Error) -> TlsFailure {
-    describe_handshake_error(&io::Error::new(io::ErrorKind::InvalidData, error)).reason
+fn described(error: &io::Error) -> TlsFailure {
+    describe_handshake_error(error).reason
 }
 
 #[test]
@@ -421,8 +463,8 @@ fn failed_handshakes_say_why() {
     let (server, _) = example();
     let stranger = root("stranger").der().clone();
     let failure = |client: Client| {
-        let failed = shake(&server.config(), &client.trusting(std::slice::from_ref(&stranger)), "app.example.com");
-        described(failed.unwrap_err().server.unwrap())
+        let failed = shake(&server, &client.trusting(std::slice::from_ref(&stranger)), "app.example.com");
+        described(&failed.unwrap_err().server.unwrap())
     };
     let with_suite = |suite| {
         let mut client = Client::new();
@@ -445,8 +487,8 @@ fn refused_names_and_dates_are_told_from_unknown_authorities() {
         (Client::new().at(now() + 81 * DAY), "app.example.com"),
         (Client::new().at(now() - 11 * DAY), "app.example.com"),
     ] {
-        let failed = shake(&server.config(), &client.trusting(std::slice::from_ref(&root)), name).unwrap_err();
-        assert_eq!(described(failed.server.unwrap()), TlsFailure::CertificateRefused, "{name}");
+        let failed = shake(&server, &client.trusting(std::slice::from_ref(&root)), name).unwrap_err();
+        assert_eq!(described(&failed.server.unwrap()), TlsFailure::CertificateRefused, "{name}");
     }
 }
 
@@ -459,8 +501,6 @@ fn bytes_that_are_no_tls_are_named_so() {
         (b"SSH-2.0-OpenSSH_9.6\r\n", TlsFailure::NotTls),
         (b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00", TlsFailure::Malformed),
     ] {
-        let mut connection = ServerConnection::new(server.config()).unwrap();
-        connection.read_tls(&mut &*bytes).unwrap();
-        assert_eq!(described(connection.process_new_packets().unwrap_err()), expected, "{bytes:?}");
+        assert_eq!(described(&Server::new(&server).read(bytes).unwrap_err()), expected, "{bytes:?}");
     }
 }

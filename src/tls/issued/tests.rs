@@ -24,7 +24,7 @@ fn one_leaf_for_all_names_is_made_once_and_again_when_something_changed() {
     let trust = read_certificates(&files(&root.pem(), "").names.chain).unwrap();
     let server = serving(vec![leaf]);
     for name in hosts() {
-        assert!(shake(&server.config(), &Client::new().trusting(&trust), name.as_str()).is_ok(), "{name}");
+        assert!(shake(&server, &Client::new().trusting(&trust), name.as_str()).is_ok(), "{name}");
     }
     let first = text();
     ensure(&hosts(), now() + 20 * DAY);

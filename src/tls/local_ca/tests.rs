@@ -78,7 +78,7 @@ impl Folder {
 fn trusted(certificate: LoadedCertificate, root: &CertificateDer<'static>, at: SystemTime) -> bool {
     let server = serving(vec![certificate]);
     let client = Client::new().at(at).trusting(std::slice::from_ref(root));
-    names().leaf.iter().all(|name| shake(&server.config(), &client, name.as_str()).is_ok())
+    names().leaf.iter().all(|name| shake(&server, &client, name.as_str()).is_ok())
 }
 
 #[test]
@@ -296,7 +296,7 @@ fn names_that_come_later_get_an_authority_of_their_own() {
             let root = read_certificates(&authority.file).unwrap();
             let server = serving(vec![certificate]);
             for name in &authority.hosts {
-                assert!(shake(&server.config(), &Client::new().trusting(&root), name.as_str()).is_ok(), "{name}");
+                assert!(shake(&server, &Client::new().trusting(&root), name.as_str()).is_ok(), "{name}");
             }
         }
     }

@@ -36,7 +36,7 @@ fn taken(issued: &IssuedLeaf, root: &str, name: &str) -> bool {
     let leaf = files(&issued.chain, &issued.key);
     let loaded = load_pair(&leaf.names, now()).unwrap();
     let root = read_certificates(&files(root, "").names.chain).unwrap();
-    shake(&serving(vec![loaded]).config(), &Client::new().trusting(&root), name).is_ok()
+    shake(&serving(vec![loaded]), &Client::new().trusting(&root), name).is_ok()
 }
 
 #[test]

@@ -1,8 +1,4 @@
-//! Larger reads below TLS, once they pay.
-//!
-//! rustls asks its transport for 4 KiB at a time, a system call each. A connection that fills such reads (an upload) is
-//! read 64 KiB at a time instead; one that does not (small requests, idle) keeps no buffer.
-//! Limits: one buffer of 64 KiB, only while bytes keep coming.
+//! A socket whose first bytes were looked at: they stay to be read by whoever reads next.
 
 use crate::domain::proxy_header::{ProxyHeaderError, parse};
 use bytes::{Buf, BytesMut};
@@ -10,32 +6,29 @@ use std::future::poll_fn;
 use std::io::{ErrorKind, IoSlice, Result};
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_util::io::poll_read_buf;
 
-/// One large read: four TLS records.
-const BUFFER: usize = 64 * 1024;
-
 /// The first read: a ClientHello with a hybrid key share has about 1,700 bytes.
 const FIRST: usize = 2 * 1024;
 
-/// A large read that brings less than this was not worth its buffer.
-const SMALL: usize = 4 * 1024;
-
-/// A socket that is read ahead while it is busy.
+/// A socket, and what was read from it ahead.
 #[derive(Debug)]
-pub(super) struct ReadAhead {
-    inner: TcpStream,
-    buffer: BytesMut,
-    /// The last read brought as much as it asked for.
-    busy: bool,
+pub(super) struct Peeked {
+    socket: TcpStream,
+    read: BytesMut,
 }
 
-impl ReadAhead {
-    pub(super) fn new(inner: TcpStream) -> Self {
-        Self { inner, buffer: BytesMut::new(), busy: false }
+impl Peeked {
+    pub(super) fn new(socket: TcpStream) -> Self {
+        Self { socket, read: BytesMut::new() }
+    }
+
+    /// The socket, and what was read ahead.
+    pub(super) fn into_parts(self) -> (TcpStream, BytesMut) {
+        (self.socket, self.read)
     }
 
     /// The first byte that the client sends, which stays to be read; `None` when it sends none.
@@ -46,10 +39,10 @@ impl ReadAhead {
     /// # Cancel safety
     /// Nothing is lost when dropped.
     pub(super) async fn first_byte(&mut self) -> Result<Option<u8>> {
-        if self.buffer.is_empty() {
+        if self.read.is_empty() {
             self.more().await?;
         }
-        Ok(self.buffer.first().copied())
+        Ok(self.read.first().copied())
     }
 
     /// Takes the PROXY header that the connection begins with: whom it names, or why it is none.
@@ -61,9 +54,9 @@ impl ReadAhead {
     /// Nothing is lost when dropped.
     pub(super) async fn proxy_header(&mut self) -> Result<std::result::Result<Option<SocketAddr>, ProxyHeaderError>> {
         loop {
-            match parse(&self.buffer) {
+            match parse(&self.read) {
                 Ok(Some(header)) => {
-                    self.buffer.advance(header.length);
+                    self.read.advance(header.length);
                     return Ok(Ok(header.source));
                 }
                 Ok(None) if self.more().await? == 0 => return Err(ErrorKind::UnexpectedEof.into()),
@@ -75,52 +68,29 @@ impl ReadAhead {
 
     /// Reads behind what is there.
     async fn more(&mut self) -> Result<usize> {
-        self.buffer.reserve(FIRST);
-        poll_fn(|cx| poll_read_buf(Pin::new(&mut self.inner), cx, &mut self.buffer)).await
-    }
-
-    fn fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        self.buffer.reserve(BUFFER);
-        match poll_read_buf(Pin::new(&mut self.inner), cx, &mut self.buffer) {
-            Poll::Ready(Ok(count)) => {
-                self.busy = count >= SMALL;
-                Poll::Ready(Ok(()))
-            }
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            Poll::Pending => {
-                // Whoever waits keeps no buffer.
-                (self.buffer, self.busy) = (BytesMut::new(), false);
-                Poll::Pending
-            }
-        }
+        self.read.reserve(FIRST);
+        poll_fn(|cx| poll_read_buf(Pin::new(&mut self.socket), cx, &mut self.read)).await
     }
 }
 
-impl AsyncRead for ReadAhead {
+impl AsyncRead for Peeked {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<Result<()>> {
-        if self.buffer.is_empty() {
-            if !self.busy {
-                let wanted = buf.remaining();
-                let before = buf.filled().len();
-                let result = Pin::new(&mut self.inner).poll_read(cx, buf);
-                self.busy = buf.filled().len() - before == wanted;
-                return result;
-            }
-            ready!(self.fill(cx))?;
+        if self.read.is_empty() {
+            return Pin::new(&mut self.socket).poll_read(cx, buf);
         }
-        let count = buf.remaining().min(self.buffer.len());
-        buf.put_slice(self.buffer.get(..count).unwrap_or_default());
-        self.buffer.advance(count);
-        if self.buffer.is_empty() && !self.busy {
-            self.buffer = BytesMut::new();
+        let count = buf.remaining().min(self.read.len());
+        buf.put_slice(&self.read.split_to(count));
+        if self.read.is_empty() {
+            // A connection keeps no buffer.
+            self.read = BytesMut::new();
         }
         Poll::Ready(Ok(()))
     }
 }
 
-impl AsyncWrite for ReadAhead {
+impl AsyncWrite for Peeked {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(cx, bytes)
+        Pin::new(&mut self.socket).poll_write(cx, bytes)
     }
 
     fn poll_write_vectored(
@@ -128,7 +98,7 @@ impl AsyncWrite for ReadAhead {
         cx: &mut Context<'_>,
         bytes: &[IoSlice<'_>],
     ) -> Poll<Result<usize>> {
-        Pin::new(&mut self.inner).poll_write_vectored(cx, bytes)
+        Pin::new(&mut self.socket).poll_write_vectored(cx, bytes)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -136,11 +106,11 @@ impl AsyncWrite for ReadAhead {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
+        Pin::new(&mut self.socket).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
+        Pin::new(&mut self.socket).poll_shutdown(cx)
     }
 }
 
@@ -150,13 +120,13 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
-    async fn pair() -> (TcpStream, ReadAhead) {
+    async fn pair() -> (TcpStream, Peeked) {
         let listener = crate::runtime::listen(([127, 0, 0, 1], 0).into(), std::time::Duration::from_secs(60)).unwrap();
         let listener = TcpListener::from_std(listener).unwrap();
         let socket = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         socket.set_nonblocking(true).unwrap();
         let (accepted, _) = listener.accept().await.unwrap();
-        (TcpStream::from_std(socket).unwrap(), ReadAhead::new(accepted))
+        (TcpStream::from_std(socket).unwrap(), Peeked::new(accepted))
     }
 
     #[tokio::test]
@@ -172,6 +142,7 @@ mod tests {
             sender
         };
         let reading = async {
+            assert_eq!(reader.first_byte().await.unwrap(), bytes.first().copied());
             let (mut got, mut piece) = (Vec::new(), vec![0; 4096]);
             loop {
                 match reader.read(&mut piece).await.unwrap() {
@@ -182,15 +153,6 @@ mod tests {
         };
         let (_sender, got) = tokio::join!(sending, reading);
         assert!(got == bytes, "{} of {} bytes", got.len(), bytes.len());
-        assert_eq!(reader.buffer.capacity(), 0, "a reader at the end keeps no buffer");
-    }
-
-    #[tokio::test]
-    async fn small_reads_take_no_buffer() {
-        let (mut sender, mut reader) = pair().await;
-        sender.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
-        let mut piece = [0; 4096];
-        assert_eq!(reader.read(&mut piece).await.unwrap(), 18);
-        assert_eq!((reader.buffer.capacity(), reader.busy), (0, false));
+        assert_eq!(reader.read.capacity(), 0, "a reader at the end keeps no buffer");
     }
 }
