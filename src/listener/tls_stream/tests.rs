@@ -109,6 +109,21 @@ async fn only_an_announced_end_is_one() {
 }
 
 #[tokio::test]
+async fn an_end_that_is_seen_while_an_answer_is_sealed_is_told_behind_what_came_before_it() {
+    let (mut client, mut stream) = pair().await;
+    client.write_all(b"first").await.unwrap();
+    client.write_all(b"second").await.unwrap();
+    client.shutdown().await.unwrap();
+    // All of it is read from the socket, and one record is opened.
+    stream.read_exact(&mut [0; 2]).await.unwrap();
+    assert!(!stream.records.is_empty());
+    stream.write_all(b"answer").await.unwrap();
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).await.unwrap();
+    assert_eq!(rest, b"rstsecond");
+}
+
+#[tokio::test]
 async fn bytes_that_are_no_record_end_the_stream() {
     let (mut client, mut stream) = pair().await;
     client.get_mut().0.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
