@@ -24,13 +24,11 @@ pub(super) async fn meet(acceptor: Acceptor, mut stream: Peeked, mut facts: Conn
     match deadline.bound(stream.first_byte()).await {
         Some(Ok(Some(HANDSHAKE_RECORD))) => {}
         Some(Ok(Some(byte))) if byte.is_ascii_alphabetic() => {
-            if !facts.listener.is_legacy() {
-                acceptor.connections.metrics.tls_failed(TlsFailure::PlainHttp);
+            if facts.listener.is_legacy() {
+                return Some(speak(acceptor, stream, false, facts, handle));
             }
-            return Some(match facts.listener.is_legacy() {
-                true => speak(acceptor, stream, false, facts, handle),
-                false => speak(acceptor, stream, false, facts, plain_on_tls),
-            });
+            acceptor.connections.metrics.tls_failed(TlsFailure::PlainHttp);
+            return Some(speak(acceptor, stream, false, facts, plain_on_tls));
         }
         Some(Ok(None)) => {
             acceptor.connections.metrics.tls_failed(TlsFailure::Eof);
@@ -46,8 +44,7 @@ pub(super) async fn meet(acceptor: Acceptor, mut stream: Peeked, mut facts: Conn
     }
     let _leave = acceptor.handshakes.admit(&acceptor.worker, &acceptor.connections, facts.peer).await?;
     let deadline = Deadline::after(acceptor.connections.timeouts.handshake);
-    let (socket, read) = stream.into_parts();
-    match deadline.bound(TlsStream::accept(socket, read, &acceptor.tls)).await {
+    match deadline.bound(TlsStream::accept(stream, &acceptor.tls)).await {
         Some(Ok(stream)) if stream.session().answers_challenge() => {
             tracing::info!(peer = %facts.peer, "a certificate authority looked at a challenge");
             None

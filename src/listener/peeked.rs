@@ -66,8 +66,19 @@ impl Peeked {
         }
     }
 
-    /// Reads behind what is there.
-    async fn more(&mut self) -> Result<usize> {
+    /// What was read ahead.
+    pub(super) fn seen(&self) -> &[u8] {
+        &self.read
+    }
+
+    /// Reads behind what is there; 0 at the end of the connection.
+    ///
+    /// # Errors
+    /// The operating system's.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost when dropped.
+    pub(super) async fn more(&mut self) -> Result<usize> {
         self.read.reserve(FIRST);
         poll_fn(|cx| poll_read_buf(Pin::new(&mut self.socket), cx, &mut self.read)).await
     }

@@ -5,6 +5,7 @@
 //! Limits: 64 KiB read ahead, only while bytes keep coming; 96 KiB that are no whole message; 256 KiB sealed before a
 //! write, 64 KiB for a client that does not take so much.
 
+use super::peeked::Peeked;
 use crate::tls::{Hello, Opened, SEALED_MAX, Scratch, ServerTls, TlsSession};
 use bytes::{Buf, BytesMut};
 use std::cell::RefCell;
@@ -51,24 +52,33 @@ pub(super) struct TlsStream {
     busy: bool,
     /// The last write was not taken whole.
     slow: bool,
-    /// The client said that it sends no more.
-    ended: bool,
-    /// We said so.
+    /// We said that we send no more.
     closed: bool,
 }
 
 impl TlsStream {
-    /// Shakes hands over `socket`, of which `records` were read already.
+    /// Shakes hands over `peeked`.
     ///
     /// # Errors
     /// The operating system's, or `InvalidData` with the library's.
     ///
     /// # Cancel safety
     /// The connection is closed when dropped.
-    pub(super) async fn accept(socket: TcpStream, records: BytesMut, tls: &ServerTls) -> Result<Self> {
-        let mut arriving = Arriving { socket, records, unsent: BytesMut::new() };
-        let session = arriving.hello(tls).await?;
-        let Arriving { socket, records, unsent } = arriving;
+    pub(super) async fn accept(mut peeked: Peeked, tls: &ServerTls) -> Result<Self> {
+        let (mut hello, mut unsent) = (Hello::default(), BytesMut::new());
+        let session = loop {
+            match hello.look(tls, peeked.seen(), &mut unsent) {
+                Ok(Some(session)) => break session,
+                Ok(None) if peeked.more().await? == 0 => return Err(ErrorKind::UnexpectedEof.into()),
+                Ok(None) => {}
+                Err(error) => {
+                    // The alert leaves if the socket takes it at once.
+                    let _sent = peeked.into_parts().0.try_write(&unsent);
+                    return Err(error);
+                }
+            }
+        };
+        let (socket, records) = peeked.into_parts();
         let mut stream = Self {
             socket,
             session,
@@ -78,7 +88,6 @@ impl TlsStream {
             broken: None,
             busy: false,
             slow: false,
-            ended: false,
             closed: false,
         };
         poll_fn(|cx| stream.poll_handshake(cx)).await?;
@@ -103,14 +112,13 @@ impl TlsStream {
                 opened.extend_from_slice(plain);
                 true
             });
-            if driven.is_err() {
+            if let Err(error) = driven {
                 // The alert leaves if the socket takes it at once.
                 let _sent = self.poll_unsent(cx);
-                return Poll::Ready(driven.map(|_| ()));
+                return Poll::Ready(Err(error));
             }
             ready!(self.poll_unsent(cx))?;
             if !self.session.is_handshaking() {
-                self.ended |= driven.is_ok_and(|opened| opened == Opened::End);
                 return Poll::Ready(Ok(()));
             }
             if ready!(self.poll_more(cx))? == 0 {
@@ -213,25 +221,24 @@ impl AsyncRead for TlsStream {
         }
         let before = buf.filled().len();
         loop {
-            if me.ended {
-                return Poll::Ready(Ok(()));
-            }
             if let Some(error) = me.broken.take() {
                 return Poll::Ready(Err(error));
             }
-            match me.open(buf) {
-                Ok(opened) => me.ended = opened == Opened::End,
-                Err(error) => me.broken = Some(error),
-            }
+            let opened = me.open(buf);
             // What the session says by itself leaves at once, or with the next write; that fails if it cannot. Both sides
             // of a client's stream belong to one task, so it is the right one that is woken.
-            if !me.unsent.is_empty() {
-                let _sent = me.poll_unsent(cx);
-            }
-            if buf.filled().len() > before {
+            let _sent = me.poll_unsent(cx);
+            let ended = match opened {
+                Ok(opened) => opened == Opened::End,
+                Err(error) => {
+                    me.broken = Some(error);
+                    false
+                }
+            };
+            if ended || buf.filled().len() > before {
                 return Poll::Ready(Ok(()));
             }
-            if me.broken.is_none() && !me.ended && ready!(me.poll_more(cx))? == 0 {
+            if me.broken.is_none() && ready!(me.poll_more(cx))? == 0 {
                 return Poll::Ready(Err(Error::new(ErrorKind::UnexpectedEof, "closed without a TLS close_notify")));
             }
         }
@@ -275,35 +282,6 @@ impl AsyncWrite for TlsStream {
             // The client has gone, which is what was wanted.
             Err(error) if error.kind() == ErrorKind::NotConnected => Poll::Ready(Ok(())),
             result => Poll::Ready(result),
-        }
-    }
-}
-
-/// A connection whose ClientHello is not complete yet.
-struct Arriving {
-    socket: TcpStream,
-    records: BytesMut,
-    unsent: BytesMut,
-}
-
-impl Arriving {
-    async fn hello(&mut self, tls: &ServerTls) -> Result<TlsSession> {
-        let mut hello = Hello::new();
-        loop {
-            match hello.look(tls, &self.records, &mut self.unsent) {
-                Ok(Some(session)) => return Ok(session),
-                Ok(None) => {}
-                Err(error) => {
-                    // The alert leaves if the socket takes it at once.
-                    let _sent = self.socket.try_write(&self.unsent);
-                    return Err(error);
-                }
-            }
-            self.records.reserve(QUIET);
-            let read = poll_fn(|cx| poll_read_buf(Pin::new(&mut self.socket), cx, &mut self.records)).await?;
-            if read == 0 {
-                return Err(ErrorKind::UnexpectedEof.into());
-            }
         }
     }
 }

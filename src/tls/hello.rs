@@ -8,6 +8,7 @@ use rustls::server::{AcceptedAlert, Acceptor};
 use std::io::{self, ErrorKind};
 
 /// A handshake of which only the beginning is known.
+#[derive(Default)]
 pub struct Hello {
     acceptor: Acceptor,
     /// Bytes of the records looked at.
@@ -15,12 +16,6 @@ pub struct Hello {
 }
 
 impl Hello {
-    /// Before the first byte.
-    #[must_use]
-    pub fn new() -> Self {
-        Self { acceptor: Acceptor::default(), read: 0 }
-    }
-
     /// Looks at all `records` that came so far, which stay to be read by the session: `None` while the ClientHello is
     /// incomplete. It is parsed once more then, some microseconds of a handshake.
     ///
@@ -41,12 +36,6 @@ impl Hello {
                 Err((error, alert)) => return Err(failed(error, alert, unsent)),
             };
         }
-    }
-}
-
-impl Default for Hello {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

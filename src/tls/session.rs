@@ -5,20 +5,18 @@
 //!
 //! Owns: driving the state machine. Leaves: the socket, buffers and how much is read to `listener`.
 
-use super::scratch::{RECORD_MAX, SEALED_MAX, Scratch};
+use super::scratch::{Scratch, Sealed, Traffic, refused};
 use super::server::{answers_challenge, facts_of};
 use crate::domain::facts::{RuleId, TlsFacts};
 use bytes::{Buf, BytesMut};
 use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
-use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData, EncryptError, UnbufferedStatus, WriteTraffic};
+use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData, UnbufferedStatus};
 use rustls::{Error, ServerConfig};
 use std::io::{self, ErrorKind, IoSlice};
 use std::sync::Arc;
 
 /// Room for an alert: five bytes of header, the alert, its type, explicit nonce and tag.
 const ALERT_MAX: usize = 64;
-
-type Traffic<'c> = WriteTraffic<'c, ServerConnectionData>;
 
 /// A session. What it says to the client by itself (handshake, tickets, alerts) is appended to `unsent`.
 pub struct TlsSession {
@@ -42,15 +40,6 @@ pub enum Opened {
     Full,
     /// The client said that it sends no more.
     End,
-}
-
-/// What was sealed: bytes taken, and bytes in the scratch for the client.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sealed {
-    /// Plain bytes.
-    pub taken: usize,
-    /// Bytes of records.
-    pub records: usize,
 }
 
 impl TlsSession {
@@ -229,48 +218,6 @@ impl TlsSession {
     }
 }
 
-impl Scratch {
-    /// Seals at most `most` bytes, and never more than `SEALED_MAX`; small pieces share a record.
-    fn seal(&mut self, traffic: &mut Traffic<'_>, pieces: &[IoSlice<'_>], most: usize) -> io::Result<Sealed> {
-        let mut sealed = Sealed::default();
-        let mut left = most.min(SEALED_MAX);
-        self.gathered.clear();
-        for piece in pieces {
-            let mut rest = piece.get(..left.min(piece.len())).unwrap_or_default();
-            left -= rest.len();
-            if !self.gathered.is_empty() {
-                rest = self.gather(rest);
-            }
-            if self.gathered.len() == RECORD_MAX {
-                self.seal_gathered(traffic, &mut sealed)?;
-            }
-            let (whole, end) = rest.split_at(rest.len() - rest.len() % RECORD_MAX);
-            sealed.add(whole, traffic, &mut self.records)?;
-            self.gather(end);
-        }
-        self.seal_gathered(traffic, &mut sealed)?;
-        Ok(sealed)
-    }
-
-    fn seal_gathered(&mut self, traffic: &mut Traffic<'_>, sealed: &mut Sealed) -> io::Result<()> {
-        sealed.add(&self.gathered, traffic, &mut self.records)?;
-        self.gathered.clear();
-        Ok(())
-    }
-}
-
-impl Sealed {
-    fn add(&mut self, plain: &[u8], traffic: &mut Traffic<'_>, records: &mut [u8]) -> io::Result<()> {
-        if plain.is_empty() {
-            return Ok(());
-        }
-        let room = records.get_mut(self.records..).unwrap_or_default();
-        self.records += traffic.encrypt(plain, room).map_err(refused)?;
-        self.taken += plain.len();
-        Ok(())
-    }
-}
-
 fn encode(data: &mut EncodeTlsData<'_, ServerConnectionData>, unsent: &mut BytesMut) -> io::Result<()> {
     // The library says how much room it wants only where there is too little.
     let size = match data.encode(&mut []) {
@@ -287,10 +234,6 @@ fn encode(data: &mut EncodeTlsData<'_, ServerConnectionData>, unsent: &mut Bytes
 
 fn invalid(error: Error) -> io::Error {
     io::Error::new(ErrorKind::InvalidData, error)
-}
-
-fn refused(error: EncryptError) -> io::Error {
-    io::Error::other(error)
 }
 
 #[cfg(test)]

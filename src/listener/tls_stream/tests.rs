@@ -19,7 +19,7 @@ async fn pair() -> (Client<TcpStream>, TlsStream) {
     let (tls, config) = example_pair();
     let host = TargetHost::Name(HostName::parse("app.example.com").unwrap());
     let connecting = TlsConnector::from(config).connect(name_of(&host).unwrap(), socket);
-    let (client, stream) = tokio::join!(connecting, TlsStream::accept(accepted, BytesMut::new(), &tls));
+    let (client, stream) = tokio::join!(connecting, TlsStream::accept(Peeked::new(accepted), &tls));
     (client.unwrap(), stream.unwrap())
 }
 

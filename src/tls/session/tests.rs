@@ -1,4 +1,5 @@
 use super::*;
+use crate::tls::scratch::{RECORD_MAX, SEALED_MAX};
 use crate::tls::tests::{Client, example};
 use crate::tls::{Hello, Scratch, ServerTls};
 use proptest::prelude::*;
@@ -23,7 +24,7 @@ impl<'a> Server<'a> {
     pub(in crate::tls) fn new(tls: &'a ServerTls) -> Self {
         Self {
             tls,
-            hello: Hello::new(),
+            hello: Hello::default(),
             session: None,
             records: BytesMut::new(),
             unsent: BytesMut::new(),
